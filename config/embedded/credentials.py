@@ -1,0 +1,31 @@
+"""Passwords of the embedded servers and development secrets: made once, kept in the home, mode 0600."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from config.embedded.processes import write_private
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """Random texts of the URL-safe alphabet."""
+
+    postgres_superuser: str
+    postgres_owner: str
+    postgres_app: str
+    valkey: str
+    secret_key: str
+
+    @classmethod
+    def of(cls, file: Path) -> Credentials:
+        """Those stored in `file`, which is made, or completed by names it lacks, first."""
+        stored = json.loads(file.read_text()) if file.exists() else {}
+        names = [field.name for field in fields(cls)]
+        credentials = cls(**{name: stored.get(name) or secrets.token_urlsafe(48) for name in names})
+        if asdict(credentials) != stored:
+            write_private(file, json.dumps(asdict(credentials), indent=1))
+        return credentials
