@@ -1,0 +1,20 @@
+// Everything here improves pages that already work without it.
+import { enhanceConfirmations } from "./confirm.js";
+import { enhanceCopyButtons } from "./copy.js";
+import { enhanceDialogs } from "./dialog.js";
+import { enhanceMenus } from "./menu.js";
+import { announceProblems } from "./problems.js";
+import { enhanceTheme } from "./theme.js";
+import { enhanceTimes } from "./time.js";
+
+document.documentElement.classList.add("scripted");
+
+enhanceConfirmations();
+enhanceCopyButtons();
+enhanceDialogs();
+enhanceMenus();
+enhanceTheme();
+enhanceTimes();
+announceProblems();
+
+document.querySelector("[data-focus]")?.focus();
