@@ -1,13 +1,16 @@
 """`python -m config.embedded exec [--test] -- COMMAND…`: run a command with both servers up.
 
-The command finds DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL in its environment (those that are set already
-are left alone), signals are passed on to it, and its exit code is ours.
+The command finds DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL and development settings in its environment (what
+is set already is left alone), signals are passed on to it, and its exit code is ours.
+
+`python -m config.embedded remove-test-data`: delete the data of the test servers.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,29 +23,31 @@ from config.embedded.home import Home, home_folder
 from config.embedded.processes import Child
 from config.embedded.running import running_environment
 from config.embedded.servers import Servers
+from config.embedded.signals import STOP_SIGNALS, StopSignals
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-
-
-class _Ended(BaseException):
-    """A signal asked us to end before the command ran."""
+FORWARDED = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m config.embedded", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="action", required=True)
-    execute = commands.add_parser("exec", help="run a command with PostgreSQL and Valkey up")
+    parser = argparse.ArgumentParser(
+        prog="python -m config.embedded",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    execute = actions.add_parser("exec", help="run a command with PostgreSQL and Valkey up")
     execute.add_argument("--test", action="store_true", help="servers and data of their own, fast and unsafe")
     execute.add_argument("command", nargs="+", metavar="COMMAND")
+    actions.add_parser("remove-test-data", help="delete the data of the test servers")
     options = parser.parse_args(arguments)
     try:
+        if options.action == "remove-test-data":
+            return remove_test_data()
         return execute_with_servers(options.command, test=options.test)
     except EmbeddedError as error:
         print(error, file=sys.stderr)
         return 1
-    except _Ended as ended:
-        return 128 + int(ended.args[0])
 
 
 def execute_with_servers(command: list[str], *, test: bool) -> int:
@@ -55,37 +60,33 @@ def execute_with_servers(command: list[str], *, test: bool) -> int:
     if not test:
         running = running_environment(folder)
         if running is not None:
-            return subprocess.call(command, env={**running, **os.environ, "TENANTRY_HOME": str(folder)})  # noqa: S603 - the caller's command
+            environment = {**running, **os.environ, "TENANTRY_HOME": str(folder)}
+            return subprocess.call(command, env=environment)  # noqa: S603 - the caller's own command
     else:
         Home(folder).prepare()
         folder = folder / "test"
     home = Home(folder)
     home.prepare()
     with home.lock(wait=test, waiting_for=f"Waiting for another test run on {folder} to end."):
-        for number in FORWARDED:
-            signal.signal(number, _end)
+        stop = StopSignals()
         processes.end_leftovers(home.records, home.path)
-        servers = Servers(home, test=test)
+        servers = Servers(home, test=test, interrupted=stop.requested)
         try:
             found = servers.start()
-            environment = {**os.environ, **found, "TENANTRY_HOME": str(folder)}
             servers.publish(found)
-            return _run(command, home, environment)
+            if stop.first is not None:
+                return 128 + stop.first
+            return _run(command, home, {**found, **os.environ})
         finally:
-            for number in FORWARDED:
-                signal.signal(number, signal.SIG_IGN)
-            servers.stop()
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    raise _Ended(number)
+            stop = StopSignals()
+            servers.stop(stop.hurried)
 
 
 def _run(command: list[str], home: Home, environment: Mapping[str, str]) -> int:
     started: list[Child] = []
     early: list[int] = []
 
-    def forward(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, _frame: FrameType | None) -> None:
         # The terminal sends Ctrl-C to the whole foreground group, the command included.
         if number == signal.SIGINT and _in_foreground():
             return
@@ -120,6 +121,20 @@ def _in_foreground() -> bool:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
+
+
+def remove_test_data() -> int:
+    """Delete the test home, wherever its servers keep their data. Waits for a running test."""
+    home = Home(home_folder() / "test")
+    if not home.path.is_dir():
+        return 0
+    home.prepare()
+    with home.lock(wait=True, waiting_for=f"Waiting for a test run on {home.path} to end."):
+        processes.end_leftovers(home.records, home.path)
+        if home.servers.is_symlink():
+            shutil.rmtree(home.servers.resolve(), ignore_errors=True)
+        shutil.rmtree(home.path)
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,19 +7,25 @@ class EmbeddedError(Exception):
     code = "embedded_error"
 
 
-class AlreadyRunning(EmbeddedError):
+class AlreadyRunningError(EmbeddedError):
     """Another process holds the lock of the same home."""
 
     code = "already_running"
 
 
-class ServerDidNotStart(EmbeddedError):
+class ServerStartError(EmbeddedError):
     """A server ended or stayed silent during its start; the message carries the end of its log."""
 
     code = "server_did_not_start"
 
 
-class HomeUnusable(EmbeddedError):
+class InterruptedStartError(EmbeddedError):
+    """Somebody asked us to stop while a server was starting."""
+
+    code = "interrupted_start"
+
+
+class HomeUnusableError(EmbeddedError):
     """The home folder cannot be written or entered by those who need it."""
 
     code = "home_unusable"

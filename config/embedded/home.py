@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.embedded.errors import AlreadyRunning, HomeUnusable
+from config.embedded.errors import AlreadyRunningError, HomeUnusableError
 from config.embedded.processes import ServerUser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ class Home:
     def prepare(self) -> None:
         """Make the folders, leaving every folder that exists as it is.
 
-        Raises HomeUnusable when the home is not ours to write.
+        Raises HomeUnusableError when the home is not ours to write.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,13 +54,13 @@ class Home:
             self._make(self.records, 0o700)
             self._make(self.logs, 0o700)
         except PermissionError as error:
-            raise HomeUnusable(
+            raise HomeUnusableError(
                 f"{error.filename} cannot be written by this user; set TENANTRY_HOME to a folder of your own."
             ) from error
         if not os.access(self.records, os.W_OK) or (
             self.secrets.exists() and not os.access(self.secrets, os.R_OK)
         ):
-            raise HomeUnusable(
+            raise HomeUnusableError(
                 f"{self.path} belongs to another user; set TENANTRY_HOME to a folder of your own."
             )
 
@@ -74,7 +74,7 @@ class Home:
     def lock(self, *, wait: bool = False, waiting_for: str = "") -> Iterator[None]:
         """Hold the home for this process.
 
-        Another holder raises AlreadyRunning at once, or, with `wait`, is waited for after printing
+        Another holder raises AlreadyRunningError at once, or, with `wait`, is waited for after printing
         `waiting_for`.  The kernel lets go of the lock when the process dies in whatever way.
         """
         with (self.records / "lock").open("a+") as file:
@@ -84,7 +84,7 @@ class Home:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
                 if not wait:
-                    raise AlreadyRunning(
+                    raise AlreadyRunningError(
                         f"Tenantry is already running on {self.path} (process {holder}); "
                         "stop it there, or set TENANTRY_HOME and PORT to others."
                     ) from None
@@ -99,10 +99,10 @@ class Home:
     def server_folder(self) -> tuple[Path, ServerUser | None]:
         """Where the servers keep their data, and as whom they run (None: as ourselves).
 
-        As an ordinary user that is `<home>/servers`.  PostgreSQL refuses to run as root, so root's servers run
-        as a user id of their own, and that user must be able to reach the data.  Where it cannot (a home below
-        /root) the data lies in a folder of ours below /var/lib and `<home>/servers` is a link to it: folders
-        that are not ours are never opened.
+        As an ordinary user that is `<home>/servers`.  PostgreSQL refuses to run as root, so root's servers
+        run as a user id of their own, and that user must be able to reach the data.  Where it cannot (a home
+        below /root) the data lies in a folder of ours below /var/lib and `<home>/servers` is a link to it:
+        folders that are not ours are never opened.
         """
         if os.geteuid() != 0:
             self._make(self.servers, 0o700)
@@ -117,9 +117,9 @@ class Home:
         else:
             folder = self._make_system_folder()
         if not others_can_enter(folder):
-            raise HomeUnusable(
-                f"The server's user can no longer enter {folder}; let others pass through the folders above it, "
-                "or set TENANTRY_HOME to another folder."
+            raise HomeUnusableError(
+                f"The server's user can no longer enter {folder}; let others pass through the folders above "
+                "it, or set TENANTRY_HOME to another folder."
             )
         return folder, _server_user(folder)
 
@@ -133,8 +133,9 @@ class Home:
             self._make(folder, 0o711)
             (folder / "home").write_text(f"{self.path}\n")
         except OSError as error:
-            raise HomeUnusable(
-                f"{folder} cannot be made ({error.strerror}); set TENANTRY_HOME to a folder that others can enter."
+            raise HomeUnusableError(
+                f"{folder} cannot be made ({error.strerror}); "
+                "set TENANTRY_HOME to a folder that others can enter."
             ) from error
         self.servers.unlink(missing_ok=True)
         self.servers.symlink_to(folder)

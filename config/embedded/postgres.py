@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from config.embedded import processes
-from config.embedded.errors import EmbeddedError, ServerDidNotStart
+from config.embedded.errors import EmbeddedError, InterruptedStartError, ServerStartError
 from config.embedded.home import Home, give
 from config.embedded.ports import ADDRESS, remembered_port
 from config.embedded.processes import Child, ProcessRecord, ServerUser
@@ -44,11 +44,12 @@ ACCESS = f"host all all {ADDRESS}/32 scram-sha-256\n"
 class Postgres:
     """The server of one home: makes its data at the first start, keeps it afterwards."""
 
-    def __init__(self, home: Home, *, password: str, test: bool) -> None:
+    def __init__(self, home: Home, *, password: str, test: bool, interrupted: processes.Asked) -> None:
         self._home = home
         self._password = password
         self._settings = {**SETTINGS, **TEST_SETTINGS} if test else SETTINGS
         self._test = test
+        self._interrupted = interrupted
         self._child: Child | None = None
         self.port = 0
 
@@ -69,7 +70,7 @@ class Postgres:
         return self.url(user=SUPERUSER, password=self._password, database="postgres")
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises ServerDidNotStart with the end of its log."""
+        """Start and wait until it answers. Raises ServerStartError with the end of its log."""
         folder, user = self._home.server_folder()
         programs = postgres_programs(folder, user)
         data = folder / "postgres"
@@ -107,18 +108,20 @@ class Postgres:
             # Backends of a killed postmaster need a moment to notice; a free port may be taken meanwhile.
             passing = "is still in use" in said or "Address already in use" in said
             if not passing or time.monotonic() > deadline:
-                raise ServerDidNotStart(
+                raise ServerStartError(
                     f"PostgreSQL did not start; its log {log} ends:\n{said[-2000:].strip()}"
                 )
             time.sleep(0.3)
 
     def _answers(self, deadline: float) -> bool:
         while self.child.poll() is None and time.monotonic() < deadline:
+            if self._interrupted():
+                raise InterruptedStartError("Stopped while PostgreSQL was starting.")
             try:
                 psycopg.connect(self.superuser_url, connect_timeout=5).close()
             except psycopg.OperationalError as error:
                 if "password authentication failed" in str(error):
-                    raise ServerDidNotStart(
+                    raise ServerStartError(
                         f"The superuser's password in {self._home.secrets} is not that of the data in "
                         f"{self._home.servers}; remove {self._home.path} to start afresh."
                     ) from None
@@ -127,7 +130,7 @@ class Postgres:
                 return True
         return False
 
-    def stop(self, hurried: processes.Hurried = lambda: False) -> None:
+    def stop(self, hurried: processes.Asked = lambda: False) -> None:
         """Stop it; without a start nothing happens."""
         if self._child is not None:
             self._child.stop(STOP, hurried)
@@ -163,6 +166,7 @@ class Postgres:
                     check=True,
                     env=_environment(),
                     cwd=unfinished,
+                    start_new_session=True,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -174,7 +178,7 @@ class Postgres:
                 os.close(log)
         except subprocess.CalledProcessError as error:
             said = (self._home.logs / "postgres.log").read_text(errors="replace")
-            raise ServerDidNotStart(f"initdb failed:\n{said[-2000:].strip()}") from error
+            raise ServerStartError(f"initdb failed:\n{said[-2000:].strip()}") from error
         finally:
             password_file.unlink(missing_ok=True)
         give(unfinished, user)

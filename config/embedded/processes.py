@@ -9,20 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
+LOG_BYTES = 5_000_000
 _LIBC: Any = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
 Ladder = Sequence[tuple[signal.Signals, float]]
 """Signals to send in turn, each with the seconds to wait before the next."""
 
-Hurried = Callable[[], bool]
-"""Asked again and again while something stops: whether the person wants it at once."""
+Asked = Callable[[], bool]
+"""Called again and again while we wait: whether the person has asked for something else by now."""
 
 GENTLE: Ladder = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
@@ -98,7 +99,7 @@ class Child:
         """Send a signal unless it has ended."""
         self.process.send_signal(number)
 
-    def stop(self, ladder: Ladder = GENTLE, hurried: Hurried = lambda: False) -> int:
+    def stop(self, ladder: Ladder = GENTLE, hurried: Asked = lambda: False) -> int:
         """End it and whatever it left in its session; `hurried()` turning true skips to the last signal."""
         for number, seconds in ladder:
             if self.poll() is not None:
@@ -166,13 +167,18 @@ def start(
     return Child(process, record, record_file)
 
 
-def end_leftovers(records: Path, home: Path) -> list[str]:
-    """End what an earlier, killed supervisor of the same home left running; the names of those ended."""
+def end_leftovers(records: Path, home: Path, *, keep: Collection[str] = ()) -> list[str]:
+    """End what an earlier, killed supervisor of the same home left running, but for the names in `keep`.
+
+    Answers with the names of those ended.
+    """
     ended = []
     # Clients before servers: a server that still has clients takes longer to stop.
     order = {"valkey": 1, "postgres": 2}
     files = sorted(records.glob("*.pid"), key=lambda file: order.get(file.stem, 0))
     for file in files:
+        if file.stem in keep:
+            continue
         try:
             record = ProcessRecord(**json.loads(file.read_text()))
         except (ValueError, TypeError):
@@ -222,8 +228,8 @@ def _end_session_of(record: ProcessRecord, home: Path | None = None) -> None:
 
 
 def open_log(path: Path) -> int:
-    """A descriptor that appends to `path`, readable by its owner only; a log over 5 MB is set aside first."""
-    if path.exists() and path.stat().st_size > 5_000_000:
+    """A descriptor that appends to `path`, readable by its owner only; a large one is set aside first."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 

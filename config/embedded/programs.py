@@ -85,7 +85,7 @@ def _fresh(copy: Path) -> Path:
 
 
 def _finish(unfinished: Path, copy: Path) -> None:
-    """Let everybody read and enter the copy, whatever the umask of the installation was, and put it in place."""
+    """Let everybody read the copy, whatever the umask of the installation was, and put it in place."""
     for path in (unfinished.parent, unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode

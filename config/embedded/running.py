@@ -16,7 +16,7 @@ def _file(home: Path) -> Path:
 
 
 def publish(home: Path, environment: Mapping[str, str], servers: Iterable[ProcessRecord]) -> None:
-    """Write `environment` (it holds passwords: mode 0600) and by which processes to tell that it still holds."""
+    """Write `environment` (with its passwords: mode 0600) and the processes that show that it still holds."""
     supervisor = ProcessRecord("supervisor", os.getpid(), start_mark(os.getpid()) or "")
     processes = [asdict(record) for record in (supervisor, *servers)]
     write_private(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from config.embedded import processes, running
 from config.embedded.credentials import Credentials
-from config.embedded.errors import ServerDidNotStart
+from config.embedded.errors import ServerStartError
 from config.embedded.home import Home
 from config.embedded.postgres import Postgres
 from config.embedded.valkey import Valkey
@@ -18,26 +18,37 @@ from config.provision import APP_ROLE, DATABASE, OWNER_ROLE, provision
 class Servers:
     """PostgreSQL unless DATABASE_URL is set, Valkey unless REDIS_URL is set.
 
-    Use it while holding `home.lock()`.
+    Use it while holding `home.lock()`.  Once `interrupted()` turns true, a start is given up.
     """
 
-    def __init__(self, home: Home, *, test: bool = False, given: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        test: bool = False,
+        given: Mapping[str, str] = os.environ,
+        interrupted: processes.Asked = lambda: False,
+    ) -> None:
         self._home = home
         self._test = test
         self.credentials = Credentials.of(home.secrets)
         self._postgres: Postgres | None = None
         if not given.get("DATABASE_URL"):
-            self._postgres = Postgres(home, password=self.credentials.postgres_superuser, test=test)
+            self._postgres = Postgres(
+                home, password=self.credentials.postgres_superuser, test=test, interrupted=interrupted
+            )
         self._valkey: Valkey | None = None
         if not given.get("REDIS_URL"):
-            self._valkey = Valkey(home, password=self.credentials.valkey, test=test)
+            self._valkey = Valkey(home, password=self.credentials.valkey, test=test, interrupted=interrupted)
 
     def start(self) -> dict[str, str]:
-        """Start what is needed; the variables that were not given: DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL.
+        """Start what is needed and tell how to reach it.
 
+        The answer has DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL of the servers started here, and the
+        settings of development: TENANTRY_DEBUG and TENANTRY_SECRET_KEY.
         Raises an EmbeddedError; then nothing is left running.
         """
-        environment: dict[str, str] = {}
+        environment = {"TENANTRY_DEBUG": "true", "TENANTRY_SECRET_KEY": self.credentials.secret_key}
         try:
             if self._postgres is not None:
                 self._start_postgres(self._postgres)
@@ -63,10 +74,10 @@ class Servers:
     def _start_postgres(self, postgres: Postgres) -> None:
         try:
             postgres.start()
-        except ServerDidNotStart:
+        except ServerStartError:
             if not self._test:
                 raise
-            # Test data is written without fsync: after a power cut it may be beyond repair, and nobody needs it.
+            # Test data is written without fsync: a power cut may leave it beyond repair, and nobody needs it.
             folder, _ = self._home.server_folder()
             shutil.rmtree(folder / "postgres", ignore_errors=True)
             postgres.start()
@@ -80,7 +91,7 @@ class Servers:
         """The running server processes."""
         return [server.child for server in (self._postgres, self._valkey) if server is not None]
 
-    def stop(self, hurried: processes.Hurried = lambda: False) -> None:
+    def stop(self, hurried: processes.Asked = lambda: False) -> None:
         """Stop Valkey, then PostgreSQL."""
         running.withdraw(self._home.path)
         for server in (self._valkey, self._postgres):

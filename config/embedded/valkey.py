@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from config.embedded import processes
-from config.embedded.errors import EmbeddedError, ServerDidNotStart
+from config.embedded.errors import EmbeddedError, InterruptedStartError, ServerStartError
 from config.embedded.home import Home, give
 from config.embedded.ports import ADDRESS, remembered_port
 from config.embedded.processes import Child
@@ -22,10 +22,11 @@ STOP: processes.Ladder = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 class Valkey:
     """The server of one home."""
 
-    def __init__(self, home: Home, *, password: str, test: bool) -> None:
+    def __init__(self, home: Home, *, password: str, test: bool, interrupted: processes.Asked) -> None:
         self._home = home
         self._password = password
         self._test = test
+        self._interrupted = interrupted
         self._child: Child | None = None
         self.port = 0
 
@@ -42,7 +43,7 @@ class Valkey:
         return f"redis://:{self._password}@{ADDRESS}:{self.port}/0"
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises ServerDidNotStart with the end of its log."""
+        """Start and wait until it answers. Raises ServerStartError with the end of its log."""
         folder, user = self._home.server_folder()
         program = valkey_program(folder, user)
         data = folder / "valkey"
@@ -71,7 +72,7 @@ class Valkey:
             said = log.read_bytes()[log_start:].decode(errors="replace")
             self.stop()
             if "Address already in use" not in said or time.monotonic() > deadline:
-                raise ServerDidNotStart(f"Valkey did not start; its log {log} ends:\n{said[-2000:].strip()}")
+                raise ServerStartError(f"Valkey did not start; its log {log} ends:\n{said[-2000:].strip()}")
 
     def _configuration(self, data: Path) -> str:
         return "\n".join(
@@ -93,6 +94,8 @@ class Valkey:
     def _answers(self, deadline: float) -> bool:
         """Ask by hand: the loading of a long append-only file answers differently from a wrong password."""
         while self.child.poll() is None and time.monotonic() < deadline:
+            if self._interrupted():
+                raise InterruptedStartError("Stopped while Valkey was starting.")
             try:
                 with socket.create_connection((ADDRESS, self.port), timeout=2) as connection:
                     connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
@@ -106,7 +109,7 @@ class Valkey:
             time.sleep(0.02)
         return False
 
-    def stop(self, hurried: processes.Hurried = lambda: False) -> None:
+    def stop(self, hurried: processes.Asked = lambda: False) -> None:
         """Stop it; without a start nothing happens."""
         if self._child is not None:
             self._child.stop(STOP, hurried)
