@@ -106,7 +106,7 @@ def access_queries() -> list[Query]:
 
 
 def hardening_queries() -> list[Query]:
-    """Run inside a database: an injected statement can then neither change the tenant scope nor add tables."""
+    """Inside a database: an injected statement can then neither change the tenant scope nor add tables."""
     return [
         _query("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC"),
         _query("GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {owner}"),
@@ -200,10 +200,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.print:
         print(_script())
         return 0
+    superuser_url = os.environ.get("DATABASE_SUPERUSER_URL")
+    if not superuser_url:
+        print("Set DATABASE_SUPERUSER_URL to a superuser's connection URL.", file=sys.stderr)
+        return 1
     try:
-        superuser_url = os.environ.get("DATABASE_SUPERUSER_URL")
-        if not superuser_url:
-            raise ProvisioningError("Set DATABASE_SUPERUSER_URL to a superuser's connection URL.")
         provision(
             superuser_url,
             owner_password=_password_of("DATABASE_OWNER_URL", OWNER_ROLE),

@@ -1,7 +1,7 @@
 """`python -m config.embedded exec [--test] -- COMMAND…`: run a command with both servers up.
 
-The command finds DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL and development settings in its environment (what
-is set already is left alone), signals are passed on to it, and its exit code is ours.
+The command finds DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL and development settings in its environment
+(what is set already is left alone), signals are passed on to it, and its exit code is ours.
 
 `python -m config.embedded remove-test-data`: delete the data of the test servers.
 """
