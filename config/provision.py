@@ -193,9 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--print", action="store_true", help="show the SQL with placeholders, connect to nothing"
-    )
+    parser.add_argument("--print", action="store_true", help="show the SQL with placeholders, connect to nothing")
     options = parser.parse_args(arguments)
     if options.print:
         print(_script())

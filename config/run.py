@@ -43,7 +43,7 @@ class RunError(Exception):
     code = "run_failed"
 
 
-class StopRequested(Exception):  # noqa: N818 - nothing went wrong
+class StopRequested(Exception):
     """Somebody asked us to stop while we were still starting."""
 
 
@@ -163,9 +163,7 @@ class Supervisor:
         python = sys.executable
         celery = [python, "-m", "celery", "-A", "config"]
         web = [python, "-m", "granian", "--interface", "wsgi", "--host", ADDRESS, "--port", str(self._port)]
-        self._start_program(
-            "web", [*web, "--workers-kill-timeout", "8s", "config.wsgi:application"], WEB_STOP
-        )
+        self._start_program("web", [*web, "--workers-kill-timeout", "8s", "config.wsgi:application"], WEB_STOP)
         worker = ["worker", "--loglevel", "INFO", "--concurrency", str(WORKER_PROCESSES)]
         self._start_program("worker", [*celery, *worker, "--without-gossip", "--without-mingle"], WORKER_STOP)
         schedule = [
@@ -311,9 +309,7 @@ def _supervise(home: Home, port: int) -> int:
     if ended:
         _say(f"Ended what a killed run had left: {', '.join(ended)}.")
     if not is_free(port):
-        raise RunError(
-            f"Port {port} is in use; stop what listens there or choose another: make run PORT=8001"
-        )
+        raise RunError(f"Port {port} is in use; stop what listens there or choose another: make run PORT=8001")
     supervisor = Supervisor(home, port, stop)
     try:
         supervisor.start()

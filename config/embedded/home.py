@@ -57,12 +57,8 @@ class Home:
             raise HomeUnusableError(
                 f"{error.filename} cannot be written by this user; set TENANTRY_HOME to a folder of your own."
             ) from error
-        if not os.access(self.records, os.W_OK) or (
-            self.secrets.exists() and not os.access(self.secrets, os.R_OK)
-        ):
-            raise HomeUnusableError(
-                f"{self.path} belongs to another user; set TENANTRY_HOME to a folder of your own."
-            )
+        if not os.access(self.records, os.W_OK) or (self.secrets.exists() and not os.access(self.secrets, os.R_OK)):
+            raise HomeUnusableError(f"{self.path} belongs to another user; set TENANTRY_HOME to a folder of your own.")
 
     @staticmethod
     def _make(folder: Path, mode: int) -> None:
@@ -134,8 +130,7 @@ class Home:
             (folder / "home").write_text(f"{self.path}\n")
         except OSError as error:
             raise HomeUnusableError(
-                f"{folder} cannot be made ({error.strerror}); "
-                "set TENANTRY_HOME to a folder that others can enter."
+                f"{folder} cannot be made ({error.strerror}); set TENANTRY_HOME to a folder that others can enter."
             ) from error
         self.servers.unlink(missing_ok=True)
         self.servers.symlink_to(folder)

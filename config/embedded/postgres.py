@@ -108,9 +108,7 @@ class Postgres:
             # Backends of a killed postmaster need a moment to notice; a free port may be taken meanwhile.
             passing = "is still in use" in said or "Address already in use" in said
             if not passing or time.monotonic() > deadline:
-                raise ServerStartError(
-                    f"PostgreSQL did not start; its log {log} ends:\n{said[-2000:].strip()}"
-                )
+                raise ServerStartError(f"PostgreSQL did not start; its log {log} ends:\n{said[-2000:].strip()}")
             time.sleep(0.3)
 
     def _answers(self, deadline: float) -> bool:
@@ -190,9 +188,7 @@ def _named_user() -> ServerUser:
     for entry in entries:
         if entry.pw_uid != 0:
             return ServerUser(entry.pw_uid, entry.pw_gid)
-    raise EmbeddedError(
-        "PostgreSQL refuses to run as root and there is no other user; run as an ordinary user."
-    )
+    raise EmbeddedError("PostgreSQL refuses to run as root and there is no other user; run as an ordinary user.")
 
 
 def _environment() -> dict[str, str]:

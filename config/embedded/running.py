@@ -19,9 +19,7 @@ def publish(home: Path, environment: Mapping[str, str], servers: Iterable[Proces
     """Write `environment` (with its passwords: mode 0600) and the processes that show that it still holds."""
     supervisor = ProcessRecord("supervisor", os.getpid(), start_mark(os.getpid()) or "")
     processes = [asdict(record) for record in (supervisor, *servers)]
-    write_private(
-        _file(home), json.dumps({"processes": processes, "environment": dict(environment)}, indent=1)
-    )
+    write_private(_file(home), json.dumps({"processes": processes, "environment": dict(environment)}, indent=1))
 
 
 def withdraw(home: Path) -> None:

@@ -1,0 +1,1 @@
+"""The event ledger. Knows organizations by their plain id only."""

@@ -1,0 +1,94 @@
+"""The ledger's one table. Rows copy ids and labels and refer to nothing, so they outlive what they tell of."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from config.kernel.events import EventType, declared_events
+from config.kernel.identifiers import public_id
+from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
+
+
+class AuditEventQuerySet(TenantQuerySet):
+    """Reads of the ledger."""
+
+    def matching(
+        self,
+        *,
+        event: str | None = None,
+        actor_id: str | None = None,
+        target_id: str | None = None,
+        result: str | None = None,
+    ) -> "AuditEventQuerySet":
+        """Narrowed by each value that is given; `event` is a name or a noun with `.*`. Every filter has its index."""
+        rows = self
+        if event and event.endswith(".*"):
+            noun = event.removesuffix("*")
+            rows = rows.filter(event__gte=noun, event__lt=noun[:-1] + "/")  # "/" follows "." in ASCII
+        elif event:
+            rows = rows.filter(event=event)
+        if actor_id:
+            rows = rows.filter(actor_id=actor_id)
+        if target_id:
+            rows = rows.filter(target_id=target_id)
+        if result:
+            rows = rows.filter(result=result)
+        return rows
+
+
+class AuditEvent(TenantModel):
+    """One thing that happened. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE to every role."""
+
+    class Result(models.TextChoices):
+        """Whether it was done or refused."""
+
+        DONE = "done"
+        REFUSED = "refused"
+
+    updated_at = None  # type: ignore[assignment] # nothing here ever changes
+    event = models.CharField(max_length=80, db_collation="C")
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.CharField(max_length=80)
+    actor_label = models.CharField(max_length=320)
+    target_kind = models.CharField(max_length=40, blank=True)
+    target_id = models.CharField(max_length=80, blank=True)
+    target_label = models.CharField(max_length=320, blank=True)
+    result = models.CharField(max_length=10, choices=Result.choices, default=Result.DONE)
+    data = models.JSONField(default=dict)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=256, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects: ClassVar = TenantManager.from_queryset(AuditEventQuerySet)()
+
+    database_privileges = ("SELECT", "INSERT")
+
+    class Meta:
+        db_table = "audit_event"
+        indexes = [
+            models.Index(fields=["org_id", "event", "-id"], name="audit_event_by_event"),
+            models.Index(fields=["org_id", "actor_id", "-id"], name="audit_event_by_actor"),
+            models.Index(fields=["org_id", "target_id", "-id"], name="audit_event_by_target"),
+            models.Index(fields=["org_id", "result", "-id"], name="audit_event_by_result"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """`evt_…`."""
+        return public_id("evt", self.id)
+
+    @property
+    def description(self) -> str:
+        """What the declaration says of this event; empty for one that is no longer declared."""
+        return descriptions().get(self.event, "")
+
+
+def descriptions() -> dict[str, str]:
+    """Each declared event's description, by name."""
+    return {event_type.name: event_type.description for event_type in declared_events()}
+
+
+__all__ = ["AuditEvent", "AuditEventQuerySet", "EventType", "descriptions"]

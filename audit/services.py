@@ -1,0 +1,88 @@
+"""The one emission of events: the record of what happened, inside the transaction in which it happened."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import django.dispatch
+from django.db import transaction
+
+from audit.models import AuditEvent
+from config.kernel.context import current_request
+from config.kernel.events import EventType, is_declared
+from config.kernel.principals import Principal
+from config.kernel.tenancy.scope import require_organization_id, tenant_scope
+
+LABEL_LENGTH = 320
+
+# The webhooks app listens here and writes its outbox rows in the same transaction; sent with `record=AuditEvent`.
+recorded = django.dispatch.Signal()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an event is about: its kind, public id and a label for people, copied so that the record outlives it."""
+
+    kind: str
+    id: str
+    label: str
+
+
+def record(
+    event_type: EventType,
+    *,
+    actor: Principal,
+    target: Target | None = None,
+    data: dict[str, Any] | None = None,
+    result: AuditEvent.Result = AuditEvent.Result.DONE,
+    org_id: UUID | None = None,
+) -> AuditEvent:
+    """Writes one event to the ledger of `org_id`, by default of the organization in scope.
+
+    Call it last in the transaction of the change. `data` has the fields that the declaration names, never a secret.
+    Raises ValueError for an event or a field that is not declared, ScopeError without an organization, RuntimeError
+    outside of a transaction, since a record that does not stand or fall with its change proves nothing.
+    """
+    data = data or {}
+    if not is_declared(event_type):
+        raise ValueError(f"The event {event_type.name} is not declared.")
+    if set(data) - set(event_type.data):
+        raise ValueError(f"The event {event_type.name} does not declare {sorted(set(data) - set(event_type.data))}.")
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("Events are recorded inside the transaction of their change.")
+    request = current_request()
+    org_id = org_id or require_organization_id()
+    with tenant_scope(org_id):
+        row = AuditEvent.objects.create(
+            org_id=org_id,
+            event=event_type.name,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_label=actor.label[:LABEL_LENGTH],
+            target_kind=target.kind if target else "",
+            target_id=target.id if target else "",
+            target_label=target.label[:LABEL_LENGTH] if target else "",
+            result=result,
+            data=data,
+            ip=request.ip,
+            user_agent=request.user_agent,
+            request_id=request.request_id,
+        )
+        recorded.send(sender=AuditEvent, record=row)
+    return row
+
+
+def record_refused(
+    event_type: EventType,
+    *,
+    actor: Principal,
+    target: Target | None = None,
+    data: dict[str, Any] | None = None,
+    org_id: UUID | None = None,
+) -> None:
+    """Writes a refused attempt in a transaction of its own, which the refusal's rollback must not undo.
+
+    Call it outside of the transaction that is refused.
+    """
+    with transaction.atomic():
+        record(event_type, actor=actor, target=target, data=data, result=AuditEvent.Result.REFUSED, org_id=org_id)

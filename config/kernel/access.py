@@ -1,0 +1,185 @@
+"""The two gates, organization access and project access, and how a view declares which it needs.
+
+Every routed view carries `access`: one Access, or a mapping from method to Access. A view without one stops the
+program at start (checks.py). DRF views and dashboard pages both enter `admitted`; nothing else decides access.
+The organization and the project are resolved by the classes that settings name, since the kernel knows no app.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from config.kernel.errors import AuthFailure, PermissionMissing
+from config.kernel.permissions import Permission
+from config.kernel.principals import KeyPrincipal, Principal, StaffPrincipal, UserPrincipal
+from config.kernel.tenancy.scope import tenant_scope
+
+
+class AccessKind(StrEnum):
+    """Who may reach a view."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    ORGANIZATION = "organization"
+    PROJECT = "project"
+    STAFF = "staff"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True)
+class Access:
+    """One declaration. `while_inactive` lets the owners of a deleting organization through, to restore it."""
+
+    kind: AccessKind
+    permission: Permission | None = None
+    while_inactive: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} + {self.permission}" if self.permission else str(self.kind)
+
+
+PUBLIC = Access(AccessKind.PUBLIC)
+SIGNED_IN = Access(AccessKind.SIGNED_IN)
+STAFF = Access(AccessKind.STAFF)
+
+
+def organization(permission: Permission, *, while_inactive: bool = False) -> Access:
+    """The organization exists, is active, the caller belongs to it and holds `permission`."""
+    return Access(AccessKind.ORGANIZATION, permission, while_inactive)
+
+
+def project(permission: Permission) -> Access:
+    """Organization access, the project belongs to that organization, and the caller holds `permission` in it."""
+    return Access(AccessKind.PROJECT, permission)
+
+
+def service(permission: Permission) -> Access:
+    """A program whose credential carries `permission` and names the organization by itself."""
+    return Access(AccessKind.SERVICE, permission)
+
+
+Declaration = Access | Mapping[str, Access]
+
+
+def access_for(declaration: Declaration | None, method: str) -> Access | None:
+    """The Access of one method; None when the view does not answer it. HEAD is declared by GET."""
+    if declaration is None or isinstance(declaration, Access):
+        return declaration
+    return declaration.get("GET" if method == "HEAD" else method)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the gates found. `organization`, `membership` (of a person) and `project` are the apps' own rows."""
+
+    principal: Principal
+    permissions: frozenset[Permission] = frozenset()
+    organization: Any = None
+    membership: Any = None
+    project: Any = None
+
+
+class OrganizationGate(Protocol):
+    """Implemented by `orgs.access`, named by TENANTRY_ORGANIZATION_GATE."""
+
+    def admit(self, principal: Principal, reference: str, *, while_inactive: bool) -> Admission:
+        """Raises Absent for an organization that the caller may not know of, OrganizationInactive for one at rest."""
+
+    def admit_credential(self, principal: KeyPrincipal) -> Admission:
+        """The organization a credential belongs to. Raises AuthFailure when that is not active."""
+
+
+class ProjectGate(Protocol):
+    """Implemented by `projects.access`, named by TENANTRY_PROJECT_GATE. Runs inside the organization's scope."""
+
+    def admit(self, admission: Admission, reference: str) -> Admission:
+        """Raises Absent for a project of another organization, or one the caller may not know of."""
+
+
+@cache
+def _gate(path: str) -> Any:
+    return import_string(path)()
+
+
+def organization_gate() -> OrganizationGate:
+    """The installed organization gate."""
+    return _gate(settings.TENANTRY_ORGANIZATION_GATE)
+
+
+def project_gate() -> ProjectGate:
+    """The installed project gate."""
+    return _gate(settings.TENANTRY_PROJECT_GATE)
+
+
+@contextmanager
+def admitted(
+    access: Access, *, principal: Principal, references: Mapping[str, Any], headers: Mapping[str, str]
+) -> Iterator[Admission]:
+    """Checks `access` and holds the tenant scope while the view works.
+
+    `references` are the URL's arguments: `organization` and `project` as ids or slugs. Raises AuthFailure, Absent,
+    OrganizationInactive or PermissionMissing.
+    """
+    if access.kind == AccessKind.PUBLIC:
+        yield Admission(principal)
+        return
+    if not principal.is_authenticated:
+        raise AuthFailure
+    if access.kind == AccessKind.STAFF:
+        if not isinstance(principal, StaffPrincipal):
+            raise AuthFailure
+        yield Admission(principal)
+        return
+    if access.kind == AccessKind.SIGNED_IN:
+        yield Admission(principal)
+        return
+    if access.kind == AccessKind.SERVICE:
+        if not isinstance(principal, KeyPrincipal):
+            raise PermissionMissing(access.permission or "")
+        admission = replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
+    else:
+        admission = organization_gate().admit(
+            principal, str(references["organization"]), while_inactive=access.while_inactive
+        )
+    _require_agreement(headers, admission)
+    with tenant_scope(admission.organization.id), bound_to_log(admission.organization.id):
+        if access.kind == AccessKind.PROJECT:
+            admission = project_gate().admit(admission, str(references["project"]))
+        if access.permission is None or access.permission not in admission.permissions:
+            raise PermissionMissing(access.permission or "")
+        yield admission
+
+
+def _require_agreement(headers: Mapping[str, str], admission: Admission) -> None:
+    """X-Organization-Id and -Name prove nothing, but must agree with what the request is about."""
+    claimed_id = headers.get("X-Organization-Id")
+    claimed_name = headers.get("X-Organization-Name")
+    if claimed_id is not None and claimed_id != admission.organization.public_id:
+        raise AuthFailure
+    if claimed_name is not None and claimed_name not in (
+        admission.organization.name,
+        admission.organization.slug,
+    ):
+        raise AuthFailure
+
+
+@contextmanager
+def bound_to_log(organization_id: UUID) -> Iterator[None]:
+    """Puts the organization's id on every log line inside."""
+    with structlog.contextvars.bound_contextvars(organization_id=str(organization_id)):
+        yield
+
+
+def narrowed(principal: Principal, permissions: frozenset[Permission]) -> frozenset[Permission]:
+    """A person's permissions, cut down to what their personal token was given."""
+    if isinstance(principal, UserPrincipal) and principal.allowed is not None:
+        return permissions & principal.allowed
+    return permissions

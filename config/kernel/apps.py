@@ -1,0 +1,24 @@
+"""The kernel as a Django app: it has no models, but checks, commands and connections to prepare."""
+
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
+
+
+class KernelConfig(AppConfig):
+    """Installs the tenant scope on every connection and loads the declarations of the apps."""
+
+    name = "config.kernel"
+    label = "kernel"
+    verbose_name = "Kernel"
+
+    def ready(self) -> None:
+        from config.kernel import checks  # noqa: F401 - registers
+        from config.kernel.tenancy import checks as tenancy_checks  # noqa: F401 - registers
+        from config.kernel.tenancy.grants import grant_after_last_app
+        from config.kernel.tenancy.scope import install
+
+        connection_created.connect(install, dispatch_uid="tenantry.scope")
+        post_migrate.connect(grant_after_last_app, dispatch_uid="tenantry.grants")
+        autodiscover_modules("events", "tasks")

@@ -1,0 +1,197 @@
+"""One family of errors. Services raise them; one renderer turns them into problem details, pages or fragments."""
+
+from typing import Any
+
+
+class TenantryError(Exception):
+    """Base: `code` is stable for programs, `title` short, `detail` tells a person what to do next."""
+
+    code = "error"
+    status = 500
+    title = "Something went wrong"
+    detail = "Try again; if it happens again, tell the operator the request id."
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.detail)
+        self.detail = detail or self.detail
+        self.code = code or self.code
+        self.extra = extra
+
+    def problem(self) -> dict[str, Any]:
+        """The body as problem details (RFC 9457)."""
+        return {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+
+class AuthFailure(TenantryError):
+    """No credentials or bad ones. One body for every cause, so that nobody can enumerate credentials."""
+
+    code = "auth_failure"
+    status = 401
+    title = "auth failure"
+    detail = "Send a valid credential."
+
+    def problem(self) -> dict[str, Any]:
+        return {"type": "about:blank", "title": self.title, "status": self.status}
+
+
+class PermissionMissing(TenantryError):
+    """A member without the permission: 403 naming it."""
+
+    code = "permission_missing"
+    status = 403
+    title = "Permission missing"
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            f"This needs the permission {permission}; ask an owner or admin of the organization for it.",
+            permission=str(permission),
+        )
+
+
+class Forbidden(TenantryError):
+    """Refused by a rule other than a permission, which the caller may know of."""
+
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+    detail = "This is not allowed for you."
+
+
+class Absent(TenantryError):
+    """Does not exist, or the caller may not know that it does: the very same body for both."""
+
+    code = "not_found"
+    status = 404
+    title = "Not found"
+    detail = "Nothing is here under this address; check it for a typing mistake."
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class MethodNotAllowed(TenantryError):
+    """The address exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+    detail = "Use one of the methods named in the Allow header."
+
+
+class Invalid(TenantryError):
+    """The input does not fit. `errors` maps each field to its sentences."""
+
+    code = "invalid"
+    status = 400
+    title = "Invalid input"
+    detail = "Correct the fields named in errors and send it again."
+
+    def __init__(self, detail: str | None = None, *, errors: dict[str, Any] | None = None, **extra: Any) -> None:
+        super().__init__(detail, **({"errors": errors} if errors else {}), **extra)
+        self.errors = errors or {}
+
+    @classmethod
+    def field(cls, name: str, sentence: str) -> "Invalid":
+        """One wrong field."""
+        return cls(sentence, errors={name: [sentence]})
+
+
+class Malformed(Invalid):
+    """The request could not be read at all."""
+
+    code = "malformed"
+    title = "Malformed request"
+    detail = "Send a valid JSON body encoded in UTF-8."
+
+
+class TooLarge(TenantryError):
+    """The body is over the limit."""
+
+    code = "too_large"
+    status = 413
+    title = "Body too large"
+    detail = "Send a smaller body."
+
+
+class UnsupportedMediaType(TenantryError):
+    """The body is of a type that is not read here."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+    detail = "Send the body as application/json."
+
+
+class Conflict(TenantryError):
+    """The change contradicts what is there."""
+
+    code = "conflict"
+    status = 409
+    title = "Conflict"
+    detail = "Fetch the current state and try again."
+
+
+class LastOwner(Conflict):
+    """An organization always keeps an owner."""
+
+    code = "last_owner"
+    title = "Last owner"
+    detail = "An organization needs an owner: make somebody else an owner first."
+
+
+class PreconditionFailed(TenantryError):
+    """If-Match names another version than the current one (RFC 9110, 13.1.1)."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "Precondition failed"
+    detail = "Somebody changed this meanwhile: fetch it again and repeat your change."
+
+
+class IdempotencyMismatch(TenantryError):
+    """The same Idempotency-Key came with another request."""
+
+    code = "idempotency_mismatch"
+    status = 422
+    title = "Idempotency key used before"
+    detail = "Send a new Idempotency-Key: this one belongs to another request."
+
+
+class RateLimited(TenantryError):
+    """Too many tries."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} seconds.", retry_after=retry_after)
+        self.retry_after = retry_after
+
+
+class OrganizationInactive(Forbidden):
+    """The organization is disabled or being deleted."""
+
+    code = "organization_inactive"
+    title = "Organization not active"
+
+    def __init__(self, status: str) -> None:
+        sentence = (
+            "This organization is being deleted; an owner can restore it in its settings."
+            if status == "deleting"
+            else "This organization is disabled; ask the operator to enable it."
+        )
+        super().__init__(sentence, organization_status=status)
+
+
+class ServerFault(TenantryError):
+    """A fault of ours. Says nothing about it; the log does, under the request id."""
+
+    code = "server_error"

@@ -1,0 +1,24 @@
+"""Public ids: TypeIDs (https://github.com/jetify-com/typeid), a prefix naming the kind and a UUIDv7 in base 32."""
+
+from uuid import UUID
+
+from typeid import TypeID
+from typeid.errors import TypeIDException
+
+LONGEST = 80
+
+
+def public_id(prefix: str, value: UUID) -> str:
+    """`org_01h455vb4pex5vsknk084sn02q` for prefix "org" and a UUID."""
+    return str(TypeID.from_uuid(value, prefix=prefix))
+
+
+def parse_public_id(prefix: str, text: str) -> UUID | None:
+    """The UUID behind a public id; None when it is not one of this kind, which callers answer like an absent one."""
+    if not isinstance(text, str) or not text.startswith(f"{prefix}_") or len(text) > LONGEST:
+        return None
+    try:
+        parsed = TypeID.from_string(text)
+        return UUID(str(parsed.uuid)) if parsed.prefix == prefix else None
+    except (TypeIDException, ValueError):
+        return None

@@ -1,0 +1,75 @@
+"""What surrounds every request: its id, what is known of the caller's connection, and errors as answers."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.request import RequestDataTooBig
+from uuid_utils.compat import uuid7
+
+from config.kernel.context import RequestContext, request_context
+from config.kernel.errors import TenantryError, TooLarge
+from config.kernel.problems import render_problem
+
+REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+USER_AGENT_LENGTH = 256
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The caller's address: the peer's, or behind TENANTRY_TRUSTED_PROXIES proxies the one that the outermost saw."""
+    peer = request.META.get("REMOTE_ADDR", "")
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    trusted = settings.TENANTRY_TRUSTED_PROXIES
+    address = hops[-trusted] if trusted and len(hops) >= trusted else peer
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+class RequestContextMiddleware:
+    """Takes or makes the request id, echoes it, and binds it to log lines and audit records.
+
+    Refuses a body over DATA_UPLOAD_MAX_MEMORY_SIZE by its declared length, before anybody reads it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if REQUEST_ID.match(given) else f"req_{uuid7().hex}"
+        context = RequestContext(
+            request_id=request_id,
+            ip=client_address(request),
+            user_agent=request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH],
+        )
+        request.request_id = request_id  # type: ignore[attr-defined]
+        with request_context(context), structlog.contextvars.bound_contextvars(request_id=request_id):
+            length = request.META.get("CONTENT_LENGTH") or "0"
+            if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                response = render_problem(request, TooLarge())
+            else:
+                response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class ProblemMiddleware:
+    """Renders our errors when a page raises one. The API's own handler does the same for its views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, TenantryError):
+            return render_problem(request, exception)
+        if isinstance(exception, RequestDataTooBig):
+            return render_problem(request, TooLarge())
+        return None

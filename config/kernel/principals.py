@@ -1,0 +1,105 @@
+"""Who is asking. Built once per request by the door it came through, then handed to gates and services."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from config.kernel.identifiers import public_id
+from config.kernel.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Base of all callers: `kind` and `id` go into the audit log, `label` is for people."""
+
+    kind: str = "anonymous"
+    id: str = ""
+    label: str = "Somebody not signed in"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Django REST framework and its throttles ask this."""
+        return self.kind != "anonymous"
+
+
+ANONYMOUS = Principal()
+
+# What the program does by itself: jobs, migrations of data, first start.
+SYSTEM = Principal(kind="system", id="system", label="Tenantry")
+
+
+@dataclass(frozen=True)
+class UserPrincipal(Principal):
+    """A person. `organization_id` and `allowed` narrow a personal token; None means not narrowed."""
+
+    kind: str = "user"
+    user_id: UUID = field(default=UUID(int=0))
+    organization_id: UUID | None = None
+    allowed: frozenset[Permission] | None = None
+    token_id: UUID | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        user_id: UUID,
+        email: str,
+        organization_id: UUID | None = None,
+        allowed: frozenset[Permission] | None = None,
+        token_id: UUID | None = None,
+    ) -> "UserPrincipal":
+        """The principal of a user's session, or of their personal token."""
+        return cls(
+            id=public_id("usr", user_id),
+            label=email,
+            user_id=user_id,
+            organization_id=organization_id,
+            allowed=allowed,
+            token_id=token_id,
+        )
+
+
+@dataclass(frozen=True)
+class StaffPrincipal(Principal):
+    """A member of the operator's staff working in Django admin or on the command line."""
+
+    kind: str = "staff"
+    user_id: UUID = field(default=UUID(int=0))
+
+    @classmethod
+    def of(cls, *, user_id: UUID, email: str) -> "StaffPrincipal":
+        """The principal of a staff user."""
+        return cls(id=public_id("usr", user_id), label=email, user_id=user_id)
+
+
+@dataclass(frozen=True)
+class KeyPrincipal(Principal):
+    """A program with a project's secret key."""
+
+    kind: str = "key"
+    key_id: UUID = field(default=UUID(int=0))
+    organization_id: UUID = field(default=UUID(int=0))
+    project_id: UUID = field(default=UUID(int=0))
+    permissions: frozenset[Permission] = frozenset()
+    mode: str = "test"
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        key_id: UUID,
+        label: str,
+        organization_id: UUID,
+        project_id: UUID,
+        permissions: frozenset[Permission],
+        mode: str,
+    ) -> "KeyPrincipal":
+        """The principal of a secret key."""
+        return cls(
+            id=public_id("key", key_id),
+            label=label,
+            key_id=key_id,
+            organization_id=organization_id,
+            project_id=project_id,
+            permissions=permissions,
+            mode=mode,
+        )

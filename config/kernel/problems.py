@@ -1,0 +1,73 @@
+"""Errors as answers: problem details for programs, pages for people, fragments for htmx."""
+
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+
+from config.kernel.errors import (
+    Absent,
+    AuthFailure,
+    Forbidden,
+    Malformed,
+    RateLimited,
+    ServerFault,
+    TenantryError,
+)
+
+PROBLEM_TYPE = "application/problem+json"
+PROGRAM_PATHS = ("/api/", "/access/", "/scim/", "/.well-known/", "/health/", "/metrics")
+
+
+def speaks_json(request: HttpRequest) -> bool:
+    """Whether the address belongs to the programs' side. The API's page of documentation is for people."""
+    return request.path.startswith(PROGRAM_PATHS) and not request.path.startswith("/api/docs")
+
+
+def problem_headers(error: TenantryError) -> dict[str, str]:
+    """Headers that go with an error's status."""
+    if isinstance(error, AuthFailure):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
+
+
+def render_problem(request: HttpRequest, error: TenantryError) -> HttpResponse:
+    """The answer to `error` in the form that the caller understands."""
+    headers = problem_headers(error)
+    if speaks_json(request):
+        return JsonResponse(error.problem(), status=error.status, content_type=PROBLEM_TYPE, headers=headers)
+    if isinstance(error, AuthFailure):
+        return redirect_to_login(request.get_full_path())
+    problem = {**error.problem(), "detail": error.detail, "code": error.code}
+    context: dict[str, Any] = {"problem": problem, "request_id": getattr(request, "request_id", "")}
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "errors/problem_fragment.html" if fragment else "errors/problem.html"
+    return HttpResponse(render_to_string(template, context, request=request), status=error.status, headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """handler400."""
+    return render_problem(request, Malformed("Send a well-formed request."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """handler403."""
+    return render_problem(request, Forbidden())
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """handler404."""
+    return render_problem(request, Absent())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500."""
+    return render_problem(request, ServerFault())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW."""
+    return render_problem(request, Forbidden("Your form was too old: go back, reload the page and send it again."))

@@ -1,0 +1,1 @@
+"""Tenant isolation: the scope of the current work, and row-level security below it. See docs/isolation.md."""

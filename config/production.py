@@ -1,0 +1,41 @@
+"""What must be true of the settings before anything starts; development is told less."""
+
+SECRET_KEY_LENGTH = 50
+LOCAL_NAMES = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+
+def problems_in_production(
+    *,
+    debug: bool,
+    secret_key: str,
+    url: str,
+    allowed_hosts: list[str],
+    database_url: str,
+    redis_url: str,
+    bootstrap_mode: str,
+    bootstrap_token: str,
+    smtp_host: str,
+) -> list[str]:
+    """One sentence for each setting that is missing or unsafe. Stores and the bootstrap token bind always."""
+    found = []
+    if not database_url:
+        found.append("DATABASE_URL: set it to PostgreSQL as the role tenantry_app, or start with `make run`.")
+    if not redis_url:
+        found.append("REDIS_URL: set it to your Redis or Valkey, or start with `make run`.")
+    if not secret_key:
+        found.append(f"TENANTRY_SECRET_KEY: set it to at least {SECRET_KEY_LENGTH} random characters.")
+    if bootstrap_mode == "token" and len(bootstrap_token) < 32:  # noqa: PLR2004 - said in the sentence
+        found.append("TENANTRY_BOOTSTRAP_TOKEN: mode `token` needs one of at least 32 random characters.")
+    if debug:
+        if not url.startswith(LOCAL_NAMES):
+            found.append("TENANTRY_DEBUG: only for a TENANTRY_URL on this very machine; switch it off.")
+        return found
+    if secret_key and (len(secret_key) < SECRET_KEY_LENGTH or len(set(secret_key)) < 10):  # noqa: PLR2004
+        found.append(f"TENANTRY_SECRET_KEY: too weak; use at least {SECRET_KEY_LENGTH} random characters.")
+    if not url.startswith("https://"):
+        found.append("TENANTRY_URL: set the public address, beginning with https://.")
+    if not allowed_hosts or "*" in allowed_hosts:
+        found.append("TENANTRY_ALLOWED_HOSTS: name the exact hosts that you serve, separated by commas.")
+    if not smtp_host:
+        found.append("TENANTRY_SMTP_HOST: invitations and confirmations are mailed; name your mail server.")
+    return found

@@ -1,0 +1,363 @@
+"""Settings, from the environment alone. Everything that is wrong is said in one list at start (docs/settings.md)."""
+
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+import environs
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from marshmallow.validate import OneOf, Range
+from psycopg.conninfo import conninfo_to_dict
+
+from config.access import ACCESS
+from config.embedded import running_environment
+from config.logs import logging_settings
+from config.production import problems_in_production
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environs.Env(eager=False)
+
+# -- where and how it runs -------------------------------------------------------------------------------------------
+DEBUG = env.bool("TENANTRY_DEBUG", False)
+TENANTRY_HOME = env.path("TENANTRY_HOME", BASE_DIR / ".tenantry").resolve()
+# Commands in a second terminal find the servers of a running `make run`, together with its development secrets.
+if DEBUG or not env.str("DATABASE_URL", ""):
+    running = running_environment(TENANTRY_HOME)
+    DEBUG = DEBUG or bool(running)
+else:
+    running = None
+fallback: dict[str, str] = running or {}
+
+SECRET_KEY = env.str("TENANTRY_SECRET_KEY", fallback.get("TENANTRY_SECRET_KEY", ""))
+SECRET_KEY_FALLBACKS = env.list("TENANTRY_SECRET_KEY_FALLBACKS", [])
+# The address that people and programs reach us by: links in mails, the issuer of tokens, trusted origins.
+TENANTRY_URL = env.str("TENANTRY_URL", fallback.get("TENANTRY_URL", "http://127.0.0.1:8000")).rstrip("/")
+ALLOWED_HOSTS = env.list("TENANTRY_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+# How many proxies in front of us append to X-Forwarded-For; 0 believes nobody.
+TENANTRY_TRUSTED_PROXIES = env.int("TENANTRY_TRUSTED_PROXIES", 0, validate=Range(min=0, max=10))
+
+# -- stores ----------------------------------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", fallback.get("DATABASE_URL", ""))
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", fallback.get("DATABASE_OWNER_URL", ""))
+REDIS_URL = env.str("REDIS_URL", fallback.get("REDIS_URL", ""))
+AS_OWNER = env.bool("TENANTRY_DATABASE_AS_OWNER", False)
+
+# -- first start, sign-in --------------------------------------------------------------------------------------------
+TENANTRY_BOOTSTRAP_MODE = env.str("TENANTRY_BOOTSTRAP_MODE", "off", validate=OneOf(["token", "open", "off"]))
+TENANTRY_BOOTSTRAP_TOKEN = env.str("TENANTRY_BOOTSTRAP_TOKEN", "")
+TENANTRY_SIGN_UP = env.bool("TENANTRY_SIGN_UP", True)
+
+# -- organizations ---------------------------------------------------------------------------------------------------
+TENANTRY_DELETION_GRACE_DAYS = env.int("TENANTRY_DELETION_GRACE_DAYS", 14, validate=Range(min=0, max=365))
+TENANTRY_INVITATION_DAYS = env.int("TENANTRY_INVITATION_DAYS", 7, validate=Range(min=1, max=90))
+
+# -- mail ------------------------------------------------------------------------------------------------------------
+EMAIL_HOST = env.str("TENANTRY_SMTP_HOST", "")
+EMAIL_PORT = env.int("TENANTRY_SMTP_PORT", 25)
+EMAIL_HOST_USER = env.str("TENANTRY_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = env.str("TENANTRY_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("TENANTRY_SMTP_STARTTLS", False)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("TENANTRY_MAIL_FROM", "Tenantry <tenantry@localhost>")
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.console.EmailBackend"
+)
+
+try:
+    env.seal()
+    problems: list[str] = []
+except environs.EnvValidationError as error:
+    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in error.error_messages.items()]
+if not parseaddr(DEFAULT_FROM_EMAIL)[1]:
+    problems.append("TENANTRY_MAIL_FROM: write an address, as in `Tenantry <no-reply@example.com>`.")
+problems += problems_in_production(
+    debug=DEBUG,
+    secret_key=SECRET_KEY,
+    url=TENANTRY_URL,
+    allowed_hosts=ALLOWED_HOSTS,
+    database_url=DATABASE_URL,
+    redis_url=REDIS_URL,
+    bootstrap_mode=TENANTRY_BOOTSTRAP_MODE,
+    bootstrap_token=TENANTRY_BOOTSTRAP_TOKEN,
+    smtp_host=EMAIL_HOST,
+)
+if problems:
+    raise ImproperlyConfigured("These settings must be corrected first:\n" + "\n".join(f"- {p}" for p in problems))
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings of a `postgresql://` URL, in any spelling that libpq reads."""
+    parts = conninfo_to_dict(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "tenantry"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": parts,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        # A cursor of the server's own would outlive the message that carries the tenant scope.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+
+
+DATABASES = {"default": database(DATABASE_OWNER_URL if AS_OWNER and DATABASE_OWNER_URL else DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL or "redis://127.0.0.1:6379/0",
+        "KEY_PREFIX": "tenantry",
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ALWAYS_EAGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
+    "forget old idempotency keys and invitations": {"task": "orgs.tidy", "schedule": 3600.0},
+}
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_cotton",
+    "django_htmx",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_structlog",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_migration_linter",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "lucide",
+    "rest_framework",
+    "config.kernel",
+    "audit",
+    "orgs",
+    "projects",
+    "keys",
+    "sso",
+]
+
+# Rows that belong to no single organization: sign-in identity, names and status, and what Django itself keeps.
+TENANTRY_GLOBAL_MODELS = {
+    "account.EmailAddress",
+    "account.EmailConfirmation",
+    "admin.LogEntry",
+    "auth.Group",
+    "auth.Group_permissions",
+    "auth.Permission",
+    "contenttypes.ContentType",
+    "keys.PersonalToken",
+    "orgs.Organization",
+    "orgs.RetiredSlug",
+    "orgs.User",
+    "orgs.User_groups",
+    "orgs.User_user_permissions",
+    "otp_static.StaticDevice",
+    "otp_static.StaticToken",
+    "otp_totp.TOTPDevice",
+    "sessions.Session",
+}
+
+MIDDLEWARE = [
+    "config.kernel.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "config.kernel.middleware.ProblemMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "orgs.context.dashboard",
+            ],
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django_cotton.cotton_loader.Loader",
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+            "builtins": ["django_cotton.templatetags.cotton"],
+        },
+    }
+]
+
+# -- access (config/kernel/access.py) --------------------------------------------------------------------------------
+TENANTRY_ACCESS = ACCESS
+TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
+TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
+TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
+TENANTRY_IDEMPOTENCY_MODEL = "orgs.IdempotencyKey"
+
+# -- people ----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "orgs.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "sso.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "sso.forms.SignUpNameForm"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = False
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = TENANTRY_URL.split(":")[0]
+OTP_TOTP_ISSUER = "Tenantry"
+
+# -- REST ------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.CredentialAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.views.DeclaredAccess"],
+    "DEFAULT_PARSER_CLASSES": ["config.kernel.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.kernel.api.negotiation.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "config.kernel.api.schema.Schema",
+    "EXCEPTION_HANDLER": "config.kernel.api.errors.handle",
+    "UNAUTHENTICATED_USER": "config.kernel.api.views.anonymous",
+    "URL_FORMAT_OVERRIDE": None,
+    "NON_FIELD_ERRORS_KEY": "body",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Tenantry",
+    "DESCRIPTION": "Organizations, people and roles, projects and keys. Lists are paged by cursor; errors are problem "
+    "details (RFC 9457) with a stable `code`.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+STATIC_URL = "/static/"
+STATIC_ROOT = TENANTRY_HOME / "build" / "collected"
+# Built by `manage.py build_css`; Django warns about folders that do not exist yet.
+BUILT_STATIC = TENANTRY_HOME / "build" / "static"
+BUILT_STATIC.mkdir(parents=True, exist_ok=True)
+STATICFILES_DIRS = [BASE_DIR / "static", BUILT_STATIC]
+WHITENOISE_USE_FINDERS = DEBUG
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": TENANTRY_HOME / "files"},
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# -- protection in the browser ---------------------------------------------------------------------------------------
+SECURE = TENANTRY_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-session" if SECURE else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_TRUSTED_ORIGINS = [TENANTRY_URL]
+CSRF_FAILURE_VIEW = "config.kernel.problems.csrf_failure"
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TENANTRY_TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+# -- logs ------------------------------------------------------------------------------------------------------------
+LOGGING = logging_settings(debug=DEBUG)
+DJANGO_STRUCTLOG_CELERY_ENABLED = False
+SILENCED_SYSTEM_CHECKS: list[str] = []

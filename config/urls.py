@@ -1,0 +1,23 @@
+"""The routes of the installation."""
+
+from django.urls import include, path
+
+from config.admin import site
+from config.kernel import health
+
+handler400 = "config.kernel.problems.bad_request"
+handler403 = "config.kernel.problems.permission_denied"
+handler404 = "config.kernel.problems.page_not_found"
+handler500 = "config.kernel.problems.server_error"
+
+urlpatterns = [
+    path("", include("orgs.urls")),
+    path("", include("projects.urls")),
+    path("", include("keys.urls")),
+    path("", include("audit.urls")),
+    path("", include("allauth.account.urls")),
+    path("admin/", site.urls),
+    path("api/v1/", include("config.api_urls")),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+]

@@ -1,0 +1,1 @@
+"""Credentials: publishable and secret keys of projects, personal tokens of people."""

@@ -1,0 +1,10 @@
+"""The keys app."""
+
+from django.apps import AppConfig
+
+
+class KeysConfig(AppConfig):
+    """Credentials."""
+
+    name = "keys"
+    verbose_name = "Keys"

@@ -1,0 +1,101 @@
+"""Credentials of programs, as DRF authentication: `Authorization: Bearer …` or `X-API-Key: …`."""
+
+import hmac
+import ipaddress
+from collections.abc import Sequence
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from config.kernel.context import current_request
+from config.kernel.errors import AuthFailure
+from config.kernel.principals import KeyPrincipal, Principal, UserPrincipal
+from config.kernel.tenancy.scope import system_scope
+from keys.credentials import digest_of, looks_like_credential, prefix_of
+from keys.models import Key, PersonalToken
+
+SCHEME = "bearer"
+
+
+class CredentialAuthentication(BaseAuthentication):
+    """Sets `request.user` to a principal. Every refusal is the same AuthFailure, whatever the cause."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        if any(looks_like_credential(value) for values in request.query_params.lists() for value in values[1]):
+            raise AuthFailure
+        text = presented(request)
+        if text is None:
+            return None
+        prefix = prefix_of(text)
+        if prefix == "pat_":
+            return person_behind(text), None
+        if prefix in ("sk_live_", "sk_test_") and "Origin" not in request.headers:
+            return program_behind(text), None
+        raise AuthFailure
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def presented(request: Request) -> str | None:
+    """The credential that a request carries. Raises AuthFailure for two at once or an unknown scheme."""
+    authorization = request.headers.get("Authorization")
+    api_key = request.headers.get("X-API-Key")
+    if authorization is None:
+        return api_key
+    if api_key is not None:
+        raise AuthFailure
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() != SCHEME:
+        raise AuthFailure
+    return text.strip()
+
+
+def program_behind(text: str) -> KeyPrincipal:
+    """The principal of a secret key. Raises AuthFailure unless the key and everything above it is active."""
+    digest = digest_of(text)
+    with system_scope("key look-up"):
+        key = Key.objects.select_related("project").filter(digest=digest, kind=Key.Kind.SECRET).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), digest):
+        raise AuthFailure
+    if key.state != Key.State.ACTIVE or not key.project.is_active:
+        raise AuthFailure
+    if not address_allowed(current_request().ip, key.allowed_ips):
+        raise AuthFailure
+    return KeyPrincipal.of(
+        key_id=key.id,
+        label=f"{key.name} ({key.start}…)",
+        organization_id=key.org_id,
+        project_id=key.project_id,
+        permissions=key.permission_set,
+        mode=key.mode,
+    )
+
+
+def person_behind(text: str) -> UserPrincipal:
+    """The principal of a personal token. Raises AuthFailure unless the token and its owner are active."""
+    digest = digest_of(text)
+    token = PersonalToken.objects.select_related("user").filter(digest=digest).first()
+    if token is None or not hmac.compare_digest(bytes(token.digest), digest):
+        raise AuthFailure
+    if not token.is_usable or not token.user.is_active:
+        raise AuthFailure
+    return UserPrincipal.of(
+        user_id=token.user.id,
+        email=token.user.email,
+        organization_id=token.organization_id,
+        allowed=token.permission_set,
+        token_id=token.id,
+    )
+
+
+def address_allowed(ip: str | None, networks: Sequence[str]) -> bool:
+    """Whether `ip` lies in one of `networks` (CIDR). No networks allow every address; an unknown address fails."""
+    if not networks:
+        return True
+    if ip is None:
+        return False
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in ipaddress.ip_network(network) for network in networks)

@@ -1,0 +1,66 @@
+"""The format of our credentials: a prefix naming the kind, random characters, and a checksum.
+
+`sk_live_` + 32 characters of which the last six are the CRC-32 of all before them in base 62: a typing mistake or a
+secret scanner can tell a real key without asking us. Scanners find them by the expression PATTERN.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH = 26  # 154 bits
+CHECKSUM_LENGTH = 6
+SHOWN_RANDOM = 4
+PREFIXES = ("pk_live_", "pk_test_", "sk_live_", "sk_test_", "pat_")
+PATTERN = r"(?:(?:pk|sk)_(?:live|test)|pat)_[0-9A-Za-z]{32}"
+_WHOLE = re.compile(rf"(?P<prefix>{'|'.join(PREFIXES)})[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
+
+
+@dataclass(frozen=True)
+class NewCredential:
+    """A credential just made. `plaintext` is shown once; `digest` (SHA-256) and `start` are kept."""
+
+    plaintext: str
+    digest: bytes
+    start: str
+
+
+def generate(prefix: str) -> NewCredential:
+    """A credential of one of PREFIXES, from the operating system's generator."""
+    if prefix not in PREFIXES:
+        raise ValueError(f"{prefix} is not a prefix of ours.")
+    body = prefix + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH))
+    plaintext = body + checksum(body)
+    return NewCredential(plaintext, digest_of(plaintext), plaintext[: len(prefix) + SHOWN_RANDOM])
+
+
+def checksum(body: str) -> str:
+    """Six characters: the CRC-32 in base 62, padded with zeros."""
+    value = zlib.crc32(body.encode())
+    characters = []
+    for _ in range(CHECKSUM_LENGTH):
+        value, digit = divmod(value, len(ALPHABET))
+        characters.append(ALPHABET[digit])
+    return "".join(reversed(characters))
+
+
+def digest_of(plaintext: str) -> bytes:
+    """What is kept of a credential. A plain hash suffices for 154 random bits."""
+    return hashlib.sha256(plaintext.encode()).digest()
+
+
+def prefix_of(text: str) -> str | None:
+    """The prefix of a well-formed credential with a right checksum; None for everything else."""
+    match = _WHOLE.fullmatch(text)
+    if match is None or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        return None
+    return match["prefix"]
+
+
+def looks_like_credential(text: str) -> bool:
+    """Whether somebody put a credential, or most of one, where it does not belong."""
+    return text.startswith(PREFIXES)

@@ -1,0 +1,141 @@
+"""Keys of projects and personal tokens. Of a secret only the hash is kept."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.permissions import KEY_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
+from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet, new_id
+
+
+class KeyQuerySet(TenantQuerySet):
+    """Reads of keys."""
+
+    def of_project(self, project_id: UUID) -> "KeyQuerySet":
+        """One project's."""
+        return self.filter(project_id=project_id)
+
+    def usable(self) -> "KeyQuerySet":
+        """Neither revoked nor expired."""
+        now = timezone.now()
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+    def by_reference(self, reference: str) -> "Key | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        key_id = parse_public_id("key", reference)
+        return self.filter(id=key_id).first() if key_id else None
+
+
+class Key(TenantModel):
+    """A publishable (`pk_`) or secret (`sk_`) key of one project, live or test."""
+
+    class Kind(models.TextChoices):
+        """A publishable key is public and may do very little; a secret key does what its permissions say."""
+
+        PUBLISHABLE = "publishable"
+        SECRET = "secret"  # noqa: S105 - the name of a kind
+
+    class Mode(models.TextChoices):
+        """Which of the project's two environments it is for."""
+
+        LIVE = "live"
+        TEST = "test"
+
+    class State(models.TextChoices):
+        """Whether it still works."""
+
+        ACTIVE = "active"
+        EXPIRED = "expired"
+        REVOKED = "revoked"
+
+    project = TenantForeignKey("projects.Project", models.CASCADE, related_name="keys")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    mode = models.CharField(max_length=10, choices=Mode.choices)
+    name = models.CharField(max_length=120)
+    note = models.CharField(max_length=500, blank=True)
+    digest = models.BinaryField(max_length=32, unique=True)
+    start = models.CharField(max_length=16)
+    plaintext = models.CharField(max_length=80, blank=True, help_text="Publishable keys only: they are public.")
+    permissions = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    allowed_ips = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.CharField(max_length=80)
+    replaces = TenantForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replaced_by")
+
+    objects: ClassVar = TenantManager.from_queryset(KeyQuerySet)()
+
+    class Meta:
+        db_table = "keys_key"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="publishable") | models.Q(plaintext=""),
+                name="keys_key_secret_is_never_kept",
+            ),
+        ]
+        indexes = [models.Index(fields=["org_id", "project", "kind", "-id"], name="keys_key_by_project")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.start}…)"
+
+    @property
+    def public_id(self) -> str:
+        """`key_…`."""
+        return public_id("key", self.id)
+
+    @property
+    def state(self) -> "Key.State":
+        """Whether it works now."""
+        if self.revoked_at:
+            return self.State.REVOKED
+        return self.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else self.State.ACTIVE
+
+    @property
+    def permission_set(self) -> frozenset[Permission]:
+        """The permissions; a name that is no longer known grants nothing."""
+        return frozenset(permission for permission in KEY_PERMISSIONS if permission.value in self.permissions)
+
+
+class PersonalToken(models.Model):
+    """A person's token (`pat_`), in one organization or all of theirs: hence a global row, found before any scope."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey("orgs.User", models.CASCADE, related_name="personal_tokens")
+    organization = models.ForeignKey("orgs.Organization", models.CASCADE, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=120)
+    digest = models.BinaryField(max_length=32, unique=True)
+    start = models.CharField(max_length=16)
+    permissions = ArrayField(models.CharField(max_length=40), null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "keys_personal_token"
+        indexes = [models.Index(fields=["user", "-id"], name="keys_personal_token_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.start}…)"
+
+    @property
+    def public_id(self) -> str:
+        """`tok_…`."""
+        return public_id("tok", self.id)
+
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+    @property
+    def permission_set(self) -> frozenset[Permission] | None:
+        """What it is narrowed to; None means not narrowed."""
+        if self.permissions is None:
+            return None
+        return frozenset(permission for permission in PERSONAL_PERMISSIONS if permission.value in self.permissions)

@@ -1,0 +1,1 @@
+"""Writes of credentials, one module a noun."""

@@ -1,0 +1,7 @@
+"""Dashboard routes of keys."""
+
+from django.urls import URLPattern
+
+app_name = "keys"
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Users, organizations, memberships, roles, invitations, and the organization gate."""

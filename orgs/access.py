@@ -1,0 +1,59 @@
+"""The organization gate: who may know of an organization, and with which permissions."""
+
+from django.http import HttpRequest
+
+from config.kernel.access import Admission, narrowed
+from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
+from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS
+from config.kernel.principals import ANONYMOUS, KeyPrincipal, Principal, UserPrincipal
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from orgs.models import Membership, Organization
+
+
+class OrganizationGate:
+    """Named by TENANTRY_ORGANIZATION_GATE; config.kernel.access says what it promises."""
+
+    def admit(self, principal: Principal, reference: str, *, while_inactive: bool) -> Admission:
+        """Admits members, and credentials that belong to the organization. The rest finds it absent."""
+        organization = Organization.objects.by_reference(reference)
+        if isinstance(principal, KeyPrincipal):
+            if organization is None or organization.id != principal.organization_id:
+                raise Absent
+            return self.admit_credential(principal)
+        if not isinstance(principal, UserPrincipal):
+            raise Absent
+        if principal.organization_id and organization and principal.organization_id != organization.id:
+            organization = None
+        # The same statement runs for an organization that does not exist, so that the time taken tells nothing.
+        with tenant_scope(organization.id if organization else INSTALLATION_ID):
+            membership = Membership.objects.of_user(principal.user_id).select_related("custom_role").first()
+        if organization is None or membership is None:
+            raise Absent
+        deleting = organization.status == Organization.Status.DELETING
+        if not organization.is_active and not (while_inactive and deleting):
+            raise OrganizationInactive(organization.status)
+        return Admission(
+            principal,
+            permissions=narrowed(principal, membership.permissions),
+            organization=organization,
+            membership=membership,
+        )
+
+    def admit_credential(self, principal: KeyPrincipal) -> Admission:
+        """The organization of a key. Around its project a key may see, and change nothing."""
+        organization = Organization.objects.filter(id=principal.organization_id).first()
+        if organization is None or not organization.is_active:
+            raise AuthFailure
+        return Admission(
+            principal,
+            permissions=principal.permissions & KEY_ORGANIZATION_PERMISSIONS,
+            organization=organization,
+        )
+
+
+def page_principal(request: HttpRequest) -> Principal:
+    """The person signed in to the dashboard. A disabled one is nobody from the next request on."""
+    user = request.user
+    if not user.is_authenticated:
+        return ANONYMOUS
+    return UserPrincipal.of(user_id=user.id, email=user.email)

@@ -1,0 +1,5 @@
+"""REST routes of orgs, below /api/v1/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,10 @@
+"""The orgs app."""
+
+from django.apps import AppConfig
+
+
+class OrgsConfig(AppConfig):
+    """Organizations and people."""
+
+    name = "orgs"
+    verbose_name = "Organizations and people"

@@ -1,0 +1,80 @@
+"""Erasing an organization for good, once its grace period is over."""
+
+from uuid import UUID
+
+import structlog
+from django.apps import apps
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection, transaction
+
+from audit.services import Target, record
+from config.kernel.principals import SYSTEM
+from config.kernel.tenancy.grants import privileges_of
+from config.kernel.tenancy.models import TenantModel
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from orgs import events
+from orgs.models import Organization
+
+logger = structlog.get_logger()
+
+
+def erase_due() -> int:
+    """Erases each organization that is due, one by one: a failing one does not stop the others. Returns how many."""
+    erased = 0
+    for organization_id in Organization.objects.due_for_erasure().values_list("id", flat=True):
+        try:
+            erased += erase(organization_id)
+        except (DatabaseError, OSError):
+            logger.exception("organization could not be erased", organization_id=str(organization_id))
+    return erased
+
+
+def erase(organization_id: UUID) -> bool:
+    """Deletes every row and file, then leaves a tombstone on the installation's log. False when it is not due."""
+    with transaction.atomic():
+        organization = (
+            Organization.objects.due_for_erasure()
+            .select_for_update(skip_locked=True)
+            .filter(id=organization_id)
+            .first()
+        )
+        if organization is None:
+            return False
+        target = Target("organization", organization.public_id, organization.name)
+        with tenant_scope(organization_id):
+            rows = _delete_rows(organization_id)
+        organization.delete()
+        record(
+            events.ORGANIZATION_ERASED,
+            actor=SYSTEM,
+            target=target,
+            data={"rows": rows},
+            org_id=INSTALLATION_ID,
+        )
+    delete_files(f"tenants/{organization_id}")
+    return True
+
+
+def _delete_rows(organization_id: UUID) -> dict[str, int]:
+    """Counts by table. The ledger's rows go through a function of the owner's, which checks that it is time."""
+    deleted = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if issubclass(model, TenantModel) and "DELETE" in privileges_of(model):
+                deleted[model._meta.db_table] = model.objects.all().delete_all()
+        cursor.execute("SELECT audit_erase_organization(%s)", [organization_id])
+        deleted["audit_event"] = cursor.fetchone()[0]
+    return {table: count for table, count in deleted.items() if count}
+
+
+def delete_files(folder: str) -> None:
+    """Deletes everything below a folder of the storage. Doing so twice is no error."""
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in folders:
+        delete_files(f"{folder}/{name}")
+    for name in files:
+        default_storage.delete(f"{folder}/{name}")
+    default_storage.delete(folder)

@@ -1,0 +1,81 @@
+"""Users, as staff and the first start make and change them. People sign themselves up through sso."""
+
+import secrets
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from audit.services import record
+from config.kernel.errors import Conflict, Invalid
+from config.kernel.principals import Principal
+from config.kernel.tenancy.scope import INSTALLATION_ID
+from orgs import events
+from orgs.models import User
+from orgs.models.user import normalize_email
+from orgs.services.targets import user_target
+
+
+@transaction.atomic
+def create_user(
+    *,
+    actor: Principal,
+    email: str,
+    password: str | None,
+    name: str = "",
+    is_staff: bool = False,
+    how: str = "staff",
+) -> User:
+    """A user; without a password nobody signs in with one. Raises Conflict for the address, Invalid for the password."""
+    if password is not None:
+        try:
+            validate_password(password, User(email=normalize_email(email), name=name))
+        except ValidationError as error:
+            raise Invalid(errors={"password": list(error.messages)}) from None
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email, password, name=name, is_staff=is_staff, is_superuser=is_staff)
+    except IntegrityError:
+        raise Conflict("A user with this address exists.", code="email_taken") from None
+    record(events.USER_CREATED, actor=actor, target=user_target(user), data={"how": how}, org_id=INSTALLATION_ID)
+    return user
+
+
+@transaction.atomic
+def disable_user(*, actor: Principal, user: User, reason: str) -> User:
+    """Ends every session and token of a person from their next request on."""
+    user = User.objects.select_for_update().get(id=user.id)
+    if user.is_active:
+        user.is_active = False
+        user.save(update_fields=["is_active", "updated_at"])
+        record(
+            events.USER_DISABLED,
+            actor=actor,
+            target=user_target(user),
+            data={"reason": reason},
+            org_id=INSTALLATION_ID,
+        )
+    return user
+
+
+@transaction.atomic
+def enable_user(*, actor: Principal, user: User) -> User:
+    """Ends disable_user."""
+    user = User.objects.select_for_update().get(id=user.id)
+    if not user.is_active:
+        user.is_active = True
+        user.save(update_fields=["is_active", "updated_at"])
+        record(events.USER_ENABLED, actor=actor, target=user_target(user), org_id=INSTALLATION_ID)
+    return user
+
+
+@transaction.atomic
+def reset_password(*, actor: Principal, user: User) -> str:
+    """Sets a temporary password, which is returned once and must be changed at the next sign-in; ends all sessions."""
+    user = User.objects.select_for_update().get(id=user.id)
+    password = secrets.token_urlsafe(18)
+    user.set_password(password)
+    user.must_change_password = True
+    user.save(update_fields=["password", "must_change_password", "updated_at"])
+    record(events.USER_PASSWORD_RESET, actor=actor, target=user_target(user), org_id=INSTALLATION_ID)
+    return password

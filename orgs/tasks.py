@@ -1,0 +1,25 @@
+"""Celery entries of orgs: ids in, a named outcome out. The work is in the modules they call."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from orgs import erasure, mail, tidying
+
+
+@shared_task(name="orgs.send_invitation", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def send_invitation(invitation_id: str) -> str:
+    """Mails an invitation. Outcomes: `sent`, `not open`."""
+    return mail.send_invitation(UUID(invitation_id))
+
+
+@shared_task(name="orgs.erase_due")
+def erase_due() -> str:
+    """Erases the organizations whose grace period is over. Outcome: `erased N`."""
+    return f"erased {erasure.erase_due()}"
+
+
+@shared_task(name="orgs.tidy")
+def tidy() -> str:
+    """Forgets what has served its time. Outcome: `forgot N`."""
+    return f"forgot {tidying.tidy()}"

@@ -1,0 +1,7 @@
+"""Dashboard routes of orgs."""
+
+from django.urls import URLPattern
+
+app_name = "orgs"
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,78 @@
+"""Projects, and roles that differ within one."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.permissions import Role
+from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
+from orgs.models.organization import SLUG, SLUG_LENGTH, validate_slug
+
+# In one project a member may be raised or lowered to any of these; ownership is the organization's.
+PROJECT_ROLES = [Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
+
+
+class ProjectQuerySet(TenantQuerySet):
+    """Reads of projects."""
+
+    def active(self) -> "ProjectQuerySet":
+        """Not archived."""
+        return self.filter(status=Project.Status.ACTIVE)
+
+    def by_reference(self, reference: str) -> "Project | None":
+        """By public id or slug; None for what does not parse, as for what does not exist."""
+        project_id = parse_public_id("prj", reference)
+        if project_id:
+            return self.filter(id=project_id).first()
+        return self.filter(slug=reference).first() if SLUG.match(reference) else None
+
+
+class Project(TenantModel):
+    """A product, or a part of one, that has keys of its own."""
+
+    class Status(models.TextChoices):
+        """An archived project's keys are refused, nothing is deleted."""
+
+        ACTIVE = "active"
+        ARCHIVED = "archived"
+
+    name = models.CharField(max_length=120)
+    slug = models.CharField(max_length=SLUG_LENGTH, validators=[validate_slug])
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.ACTIVE)
+
+    objects: ClassVar = TenantManager.from_queryset(ProjectQuerySet)()
+
+    class Meta:
+        db_table = "projects_project"
+        constraints = [models.UniqueConstraint(fields=["org_id", "slug"], name="projects_project_slug")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        """`prj_…`."""
+        return public_id("prj", self.id)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its keys are accepted."""
+        return self.status == self.Status.ACTIVE
+
+
+class ProjectMembership(TenantModel):
+    """A member's other role in one project, in place of the organization role."""
+
+    project = TenantForeignKey(Project, models.CASCADE, related_name="memberships")
+    membership = TenantForeignKey("orgs.Membership", models.CASCADE, related_name="project_memberships")
+    role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in PROJECT_ROLES])
+
+    class Meta:
+        db_table = "projects_project_membership"
+        constraints = [
+            models.UniqueConstraint(fields=["org_id", "project", "membership"], name="projects_membership_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.membership_id} {self.role}"

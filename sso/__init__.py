@@ -1,0 +1,1 @@
+"""Signing in, on top of django-allauth and django-otp."""

@@ -1,0 +1,59 @@
+"""Our decisions inside allauth's flows."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from audit.services import Target, record, record_refused
+from config.kernel.principals import ANONYMOUS, UserPrincipal
+from config.kernel.tenancy.scope import INSTALLATION_ID
+from orgs import events
+
+METHOD = "password"
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Every way in goes through here; the other methods of spec part 3 join at the same hooks."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.TENANTRY_SIGN_UP
+
+    def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:  # noqa: FBT001
+        with transaction.atomic():
+            user = super().save_user(request, user, form, commit=commit)
+            if commit:
+                target = Target("user", user.public_id, user.email)
+                record(
+                    events.USER_CREATED,
+                    actor=UserPrincipal.of(user_id=user.id, email=user.email),
+                    target=target,
+                    data={"how": "sign-up"},
+                    org_id=INSTALLATION_ID,
+                )
+        return user
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
+        response = super().post_login(request, user, **kwargs)
+        with transaction.atomic():
+            record(
+                events.USER_SIGNED_IN,
+                actor=UserPrincipal.of(user_id=user.id, email=user.email),
+                target=Target("user", user.public_id, user.email),
+                data={"method": METHOD},
+                org_id=INSTALLATION_ID,
+            )
+        return response
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        super().authentication_failed(request, **credentials)
+        address = str(credentials.get("email", ""))
+        record_refused(
+            events.USER_SIGN_IN_FAILED,
+            actor=ANONYMOUS,
+            target=Target("address", "", address),
+            data={"method": METHOD},
+            org_id=INSTALLATION_ID,
+        )
