@@ -17,4 +17,4 @@ enhanceTheme();
 enhanceTimes();
 announceProblems();
 
-document.querySelector("[data-focus]")?.focus();
+if (!document.querySelector("dialog[open]")) document.querySelector("[data-focus]")?.focus();
