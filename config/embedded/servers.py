@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from config.embedded import processes, running
 from config.embedded.credentials import Credentials
-from config.embedded.errors import ServerStartError
+from config.embedded.errors import EmbeddedError, ServerStartError
 from config.embedded.home import Home
 from config.embedded.postgres import Postgres
 from config.embedded.valkey import Valkey
@@ -29,7 +29,7 @@ class Servers:
         given: Mapping[str, str] = os.environ,
         interrupted: processes.Asked = lambda: False,
     ) -> None:
-        self._home = home
+        self.home = home
         self._test = test
         self.credentials = Credentials.of(home.secrets)
         self._postgres: Postgres | None = None
@@ -78,14 +78,21 @@ class Servers:
             if not self._test:
                 raise
             # Test data is written without fsync: a power cut may leave it beyond repair, and nobody needs it.
-            folder, _ = self._home.server_folder()
+            folder, _ = self.home.server_folder()
             shutil.rmtree(folder / "postgres", ignore_errors=True)
             postgres.start()
+
+    @property
+    def superuser_url(self) -> str:
+        """The superuser's connection to the running PostgreSQL."""
+        if self._postgres is None:
+            raise EmbeddedError("PostgreSQL is not one of ours: DATABASE_URL was given.")
+        return self._postgres.superuser_url
 
     def publish(self, environment: Mapping[str, str]) -> None:
         """Let other terminals find the servers under `environment` (see `running_environment`)."""
         servers = [server.child.record for server in (self._postgres, self._valkey) if server is not None]
-        running.publish(self._home.path, environment, servers)
+        running.publish(self.home.path, environment, servers)
 
     def children(self) -> list[processes.Child]:
         """The running server processes."""
@@ -93,7 +100,7 @@ class Servers:
 
     def stop(self, hurried: processes.Asked = lambda: False) -> None:
         """Stop Valkey, then PostgreSQL."""
-        running.withdraw(self._home.path)
+        running.withdraw(self.home.path)
         for server in (self._valkey, self._postgres):
             if server is not None:
                 server.stop(hurried)
