@@ -1,0 +1,104 @@
+"""Fixtures of the whole suite: real PostgreSQL and Valkey, the cast, and the doors that people and programs use."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, connections
+from django.test import Client, TransactionTestCase
+
+from orgs.models import User
+from tests import database
+from tests.cast import Cast, make_cast
+from tests.servers import WORKER
+
+
+def pytest_configure() -> None:
+    """Hashing slowly is for attackers, not for tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """The worker's database, made by the owner and used as the runtime role."""
+    with django_db_blocker.unblock():
+        name = database.create_test_database(WORKER)
+        connection.close()
+        connections["default"].settings_dict["NAME"] = name
+        connections["default"].settings_dict["CONN_MAX_AGE"] = 0
+    TransactionTestCase._fixture_teardown = lambda self: database.empty_tables(name)  # type: ignore[method-assign]
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    database.drop_test_database(name)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Rate limits and nonces of one test must not meet the next."""
+    cache.clear()
+    yield
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """Acme's people, and the outsider."""
+    return make_cast()
+
+
+@pytest.fixture
+def committed_cast(transactional_db: None) -> Cast:
+    """The cast in committed rows, for tests over several connections."""
+    return make_cast()
+
+
+class JSONClient(Client):
+    """A program: sends JSON bodies and its credential."""
+
+    def __init__(self, credential: str | None = None) -> None:
+        super().__init__(**({"HTTP_AUTHORIZATION": f"Bearer {credential}"} if credential else {}))
+
+    def generic(self, method: str, path: str, data: Any = "", *args: Any, **extra: Any) -> Any:
+        return super().generic(method, path, data, *args, **extra)
+
+    def _send(self, method: str, path: str, body: Any, extra: dict[str, Any]) -> Any:
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return self.generic(method, path, data, extra.pop("content_type", "application/json"), **extra)
+
+    def post(self, path: str, body: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return self._send("POST", path, body, extra)
+
+    def put(self, path: str, body: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return self._send("PUT", path, body, extra)
+
+    def patch(self, path: str, body: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return self._send("PATCH", path, body, extra)
+
+    def delete(self, path: str, body: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return self._send("DELETE", path, body, extra)
+
+
+@pytest.fixture
+def api(cast: Cast) -> Callable[[User | str | None], JSONClient]:
+    """`api(cast.owner)` is a program with their token, `api("sk_…")` one with a key, `api(None)` one with nothing."""
+
+    def client(who: User | str | None) -> JSONClient:
+        return JSONClient(cast.token(who) if isinstance(who, User) else who)
+
+    return client
+
+
+@pytest.fixture
+def browse(cast: Cast) -> Callable[[User | None], Client]:
+    """`browse(cast.owner)` is their signed-in browser."""
+
+    def client(who: User | None) -> Client:
+        browser = Client()
+        if who is not None:
+            browser.force_login(who)
+        return browser
+
+    return client

@@ -1,0 +1,103 @@
+"""The test databases: one template a set of migrations, one copy of it for each worker.
+
+Migrations run as the owner, tests as the unprivileged runtime role, so row-level security and grants are always real.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+ROOT = Path(__file__).resolve().parent.parent
+OWNER_URL = os.environ["DATABASE_OWNER_URL"]
+APP_URL = os.environ["DATABASE_URL"]
+# Rows that migrations write and that tests must find again after the tables were emptied.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def named(url: str, database: str) -> str:
+    """The same server and role, another database; as a URL."""
+    parts = conninfo_to_dict(url)
+    return f"postgresql://{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}/{database}"
+
+
+@contextmanager
+def owner_connection(database: str) -> Iterator[psycopg.Connection]:
+    """A connection of the owner role, in autocommit."""
+    with psycopg.connect(make_conninfo(OWNER_URL, dbname=database), autocommit=True) as connection:
+        yield connection
+
+
+def template_name() -> str:
+    """Named by what it depends on: migrations, policies, grants and the pinned packages."""
+    digest = hashlib.sha256()
+    sources = sorted([*ROOT.glob("*/migrations/*.py"), *ROOT.glob("config/kernel/tenancy/*.py")])
+    for source in [*sources, ROOT / "requirements.txt"]:
+        digest.update(source.read_bytes())
+    return f"tpl_{digest.hexdigest()[:16]}"
+
+
+def ensure_template() -> str:
+    """Makes the template unless it stands already; safe when several workers ask at once."""
+    name = template_name()
+    source = str(conninfo_to_dict(OWNER_URL)["dbname"])
+    with owner_connection("postgres") as connection:
+        connection.execute("SELECT pg_advisory_lock(7281)")
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        for (old,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'tpl\\_%'").fetchall():
+            connection.execute(f'DROP DATABASE IF EXISTS "{old}" WITH (FORCE)')
+        building = f"{name}_building"
+        _create_database(connection, building, template=source)
+        environment = {**os.environ, "DATABASE_URL": named(APP_URL, building)}
+        environment["DATABASE_OWNER_URL"] = named(OWNER_URL, building)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True, timeout=120
+        )
+        connection.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+    return name
+
+
+def _create_database(connection: psycopg.Connection, name: str, *, template: str) -> None:
+    """A copy of `template`, waiting for a short-lived connection to that one to end."""
+    for attempt in range(50):
+        try:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        except psycopg.errors.ObjectInUse:
+            if attempt == 49:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def create_test_database(worker: str) -> str:
+    """The worker's own copy of the template. Grants on the database itself are not copied, so they are given here."""
+    template, name = ensure_template(), f"test_{worker}"
+    with owner_connection("postgres") as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        _create_database(connection, name, template=template)
+        connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO tenantry_app')
+    return name
+
+
+def drop_test_database(name: str) -> None:
+    """Ends the worker's database, whoever is still connected."""
+    with owner_connection("postgres") as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def empty_tables(name: str) -> None:
+    """After a test that committed: empties every table as the owner, past the triggers that protect the ledger."""
+    with owner_connection(name) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        listed = ", ".join(f'"{table}"' for (table,) in tables if table not in KEPT)
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(f"TRUNCATE {listed}")
