@@ -9,6 +9,7 @@ function show(words) {
 }
 
 function wordsOf(response) {
+  if (!response.includes("data-problem")) return undefined;
   const problem = new DOMParser().parseFromString(response, "text/html").querySelector("[data-problem]");
   return problem?.textContent.replace(/\s+/g, " ").trim();
 }
