@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
+from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.module_loading import import_string
 from django.views import View
 
 from config.kernel.access import Access, Admission, access_for, admitted
+from config.kernel.errors import Conflict, Forbidden, Invalid, TenantryError
+from config.kernel.paging import DEFAULT_LIMIT, window_of
 from config.kernel.principals import Principal
+
+# The status of a form that is wrong by itself, before any service saw it; htmx swaps such an answer in.
+FORM_INVALID = 422
 
 
 class AccessMixin:
@@ -50,6 +57,72 @@ class Page(AccessMixin, View):
             {"admission": self.admission, "navigation": self.navigation, **(context or {})},
             status=status,
         )
+
+    def listed(self, rows: QuerySet, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
+        """Context of a list: its `rows`, and the addresses `older` and `newer`, which keep the filters. One query."""
+        query = self.request.GET
+        window = window_of(rows, before=query.get("before"), after=query.get("after"), limit=limit)
+        return {
+            "rows": window.rows,
+            "older": self._turned(before=window.older),
+            "newer": self._turned(after=window.newer),
+        }
+
+    def _turned(self, **cursor: str | None) -> str:
+        query = self.request.GET.copy()
+        for name in ("before", "after"):
+            query.pop(name, None)
+        given = {name: value for name, value in cursor.items() if value}
+        query.update(given)
+        return f"{self.request.path}?{query.urlencode()}" if given else ""
+
+
+class FormPage(Page):
+    """A page around one form: GET shows it, POST checks it and lets `save` call one service and redirect.
+
+    What the service refuses is said beside the field that it names, or above the form, under the error's own status.
+    """
+
+    form_class: ClassVar[type[forms.BaseForm]] = forms.Form
+
+    def form_arguments(self) -> dict[str, Any]:
+        """What the form needs beside the data: `initial`, choices that depend on the viewer."""
+        return {}
+
+    def form_context(self) -> dict[str, Any]:
+        """What the template needs beside the form."""
+        return {}
+
+    def save(self, form: Any) -> HttpResponse:
+        """Calls one service with the cleaned data. What it raises is shown in the form."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self.show_form(self.form_class(**self.form_arguments()))
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        form = self.form_class(request.POST, **self.form_arguments())
+        if not form.is_valid():
+            return self.show_form(form, status=FORM_INVALID)
+        try:
+            return self.save(form)
+        except (Invalid, Conflict, Forbidden) as error:
+            add_error(form, error)
+            return self.show_form(form, status=error.status)
+
+    def show_form(self, form: forms.BaseForm, *, status: int = 200) -> HttpResponse:
+        """The page with this form."""
+        return self.show({"form": form, **self.form_context()}, status=status)
+
+
+def add_error(form: forms.BaseForm, error: TenantryError) -> None:
+    """Puts a service's refusal beside the form's field that it names, or above the form."""
+    named = {name: sentences for name, sentences in error.extra.get("errors", {}).items() if name in form.fields}
+    for name, sentences in named.items():
+        for sentence in sentences:
+            form.add_error(name, sentence)
+    if not named:
+        form.add_error(None, error.detail)
 
 
 def principal_of(request: HttpRequest) -> Principal:

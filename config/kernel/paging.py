@@ -50,6 +50,31 @@ def page_of(rows: QuerySet, *, cursor: str | None = None, limit: int = DEFAULT_L
     return Page(rows=found, next=encode_cursor(found[-1].pk) if more else None)
 
 
+@dataclass(frozen=True)
+class Window:
+    """A page between its neighbours: cursors of what is `older` and `newer`, None where nothing is."""
+
+    rows: list[Any]
+    older: str | None
+    newer: str | None
+
+
+def window_of(
+    rows: QuerySet, *, before: str | None = None, after: str | None = None, limit: int = DEFAULT_LIMIT
+) -> Window:
+    """The page older than `before`, or newer than `after`, or the newest; for lists that turn both ways."""
+    if after:
+        found = list(rows.order_by("id").filter(id__gt=decode_cursor(after))[: limit + 1])
+        shown = found[:limit][::-1]
+        if shown:
+            newer = encode_cursor(shown[0].pk) if len(found) > limit else None
+            return Window(shown, older=encode_cursor(shown[-1].pk), newer=newer)
+    page = page_of(rows, cursor=before, limit=limit)
+    if not before:
+        return Window(page.rows, older=page.next, newer=None)
+    return Window(page.rows, older=page.next, newer=encode_cursor(page.rows[0].pk) if page.rows else before)
+
+
 def limit_of(text: str | None) -> int:
     """The `limit` parameter. Raises Invalid outside of 1 to MAXIMUM_LIMIT."""
     if text is None:
