@@ -59,6 +59,7 @@ EXPORT_FINISHED = declare("export.finished", "The archive is ready.", {"rows": "
 EXPORT_DOWNLOADED = declare("export.downloaded", "The archive was downloaded.")
 
 USER_CREATED = declare("user.created", "A user was created.", {"how": "sign-up, bootstrap, invitation or staff"})
+USER_UPDATED = declare("user.updated", "A person changed their name.", {"changes": "the name: [old, new]"})
 USER_DISABLED = declare("user.disabled", "Staff disabled a user.", {"reason": "why"})
 USER_ENABLED = declare("user.enabled", "Staff enabled a user again.")
 USER_PASSWORD_RESET = declare("user.password_reset", "Staff set a temporary password.")

@@ -17,6 +17,10 @@ class InvitationQuerySet(TenantQuerySet):
         """Neither accepted nor revoked; it may have expired."""
         return self.filter(accepted_at=None, revoked_at=None)
 
+    def closed(self) -> "InvitationQuerySet":
+        """Accepted or revoked."""
+        return self.exclude(accepted_at=None, revoked_at=None)
+
     def with_roles(self) -> "InvitationQuerySet":
         """With role and inviter, in one query."""
         return self.select_related("custom_role", "invited_by")

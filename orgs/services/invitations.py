@@ -189,17 +189,34 @@ def accept(*, actor: UserPrincipal, token: str, verified_emails: set[str]) -> Me
     Raises Absent, Forbidden for another address, Conflict for a member.
     """
     found, organization = find(token)
-    with tenant_scope(organization.id), transaction.atomic():
+    if found.email not in verified_emails:
+        raise Forbidden(
+            f"This invitation is for {found.email}: sign in with that address and verify it first.",
+            code="address_differs",
+        )
+    return _join(actor=actor, invitation_id=found.id, organization_id=organization.id)
+
+
+def accept_by_address(*, actor: UserPrincipal, invitation_id: UUID, verified_emails: set[str]) -> Membership:
+    """Accepts without the link of the mail: the verified address alone proves who is invited.
+
+    Raises Absent for an invitation that is not open or is for another address, Conflict for a member.
+    """
+    with system_scope("invitation by its verified address"):
+        found = Invitation.objects.open().filter(id=invitation_id, email__in=verified_emails).first()
+    if found is None:
+        raise Absent
+    return _join(actor=actor, invitation_id=found.id, organization_id=found.org_id)
+
+
+def _join(*, actor: UserPrincipal, invitation_id: UUID, organization_id: UUID) -> Membership:
+    """What accepting does, once the address is proved."""
+    with tenant_scope(organization_id), transaction.atomic():
         if not lock_organization().is_active:
             raise Absent
-        invitation = _open_invitation(found.id)
+        invitation = _open_invitation(invitation_id)
         if invitation.state != Invitation.State.PENDING:
             raise Absent
-        if invitation.email not in verified_emails:
-            raise Forbidden(
-                f"This invitation is for {invitation.email}: sign in with that address and verify it first.",
-                code="address_differs",
-            )
         if Membership.objects.of_user(actor.user_id).exists():
             raise Conflict("You are a member already.", code="already_member")
         invitation.accepted_at = timezone.now()

@@ -10,7 +10,7 @@ from config.kernel.errors import Absent, Conflict, Invalid
 from config.kernel.permissions import PERSONAL_PERMISSIONS, Permission, Role
 from config.kernel.principals import Principal
 from orgs import events
-from orgs.models import CustomRole
+from orgs.models import CustomRole, Invitation
 from orgs.services.authority import lock_organization, require_authority_over
 from orgs.services.members import require_manager
 from orgs.services.targets import role_target
@@ -88,12 +88,16 @@ def update_role(
 
 @transaction.atomic
 def delete_role(*, actor: Principal, role_id: UUID) -> None:
-    """Deletes a role that nobody has. Raises Absent, Forbidden, Conflict while somebody has it or is invited to it."""
+    """Deletes a role that nobody has. Raises Absent, Forbidden, Conflict while somebody has it or is invited to it.
+
+    Invitations that were accepted or revoked go with it; the ledger keeps them.
+    """
     lock_organization()
     require_manager(actor)
     role = _role(role_id)
     require_authority_over(actor, role.permission_set)
     target, permissions = role_target(role), role.permissions
+    Invitation.objects.closed().filter(custom_role=role).delete_all()
     try:
         role.delete()
     except ProtectedError:

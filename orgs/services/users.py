@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from audit.services import record
 from config.kernel.errors import Conflict, Invalid
-from config.kernel.principals import Principal
+from config.kernel.principals import Principal, UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
 from orgs.models import User
@@ -38,6 +38,25 @@ def create_user(
     except IntegrityError:
         raise Conflict("A user with this address exists.", code="email_taken") from None
     record(events.USER_CREATED, actor=actor, target=user_target(user), data={"how": how}, org_id=INSTALLATION_ID)
+    return user
+
+
+@transaction.atomic
+def update_profile(*, actor: UserPrincipal, name: str) -> User:
+    """Changes the actor's own name."""
+    user = User.objects.select_for_update().get(id=actor.user_id)
+    if user.name == name:
+        return user
+    changes = {"name": [user.name, name]}
+    user.name = name
+    user.save(update_fields=["name", "updated_at"])
+    record(
+        events.USER_UPDATED,
+        actor=actor,
+        target=user_target(user),
+        data={"changes": changes},
+        org_id=INSTALLATION_ID,
+    )
     return user
 
 
