@@ -30,6 +30,8 @@ READY_SECONDS = 90.0
 HIGHEST_PORT = 65535
 TAIL_LINES = 30
 WORKER_PROCESSES = 2
+# More threads than this only wait for the interpreter, and each holds a database connection.
+WEB_THREADS = 2 * (os.cpu_count() or 1) + 1
 
 # A web request ends within seconds; a warm worker shutdown finishes the tasks at hand, a cold one drops them.
 WEB_STOP: processes.Ladder = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
@@ -163,7 +165,8 @@ class Supervisor:
         python = sys.executable
         celery = [python, "-m", "celery", "-A", "config"]
         web = [python, "-m", "granian", "--interface", "wsgi", "--host", ADDRESS, "--port", str(self._port)]
-        self._start_program("web", [*web, "--workers-kill-timeout", "8s", "config.wsgi:application"], WEB_STOP)
+        limits = ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "8s"]
+        self._start_program("web", [*web, *limits, "config.wsgi:application"], WEB_STOP)
         worker = ["worker", "--loglevel", "INFO", "--concurrency", str(WORKER_PROCESSES)]
         self._start_program("worker", [*celery, *worker, "--without-gossip", "--without-mingle"], WORKER_STOP)
         schedule = [

@@ -215,10 +215,11 @@ def _end_session_of(record: ProcessRecord, home: Path | None = None) -> None:
     """
     import psutil
 
-    for process in psutil.process_iter():
+    for pid in psutil.pids():
         try:
-            if process.pid == record.pid or os.getsid(process.pid) != record.pid:
+            if pid == record.pid or os.getsid(pid) != record.pid:
                 continue
+            process = psutil.Process(pid)
             if home is not None and process.environ().get("TENANTRY_HOME") != str(home):
                 continue
             process.kill()
