@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
-from config.kernel.identifiers import public_id
+from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 from orgs.models.membership import RoleHolder, custom_role_agrees
 
@@ -20,6 +20,21 @@ class InvitationQuerySet(TenantQuerySet):
     def closed(self) -> "InvitationQuerySet":
         """Accepted or revoked."""
         return self.exclude(accepted_at=None, revoked_at=None)
+
+    def in_state(self, state: "Invitation.State") -> "InvitationQuerySet":
+        """Those of which that became, now."""
+        if state == Invitation.State.ACCEPTED:
+            return self.exclude(accepted_at=None)
+        if state == Invitation.State.REVOKED:
+            return self.exclude(revoked_at=None)
+        if state == Invitation.State.EXPIRED:
+            return self.open().filter(expires_at__lte=timezone.now())
+        return self.open().filter(expires_at__gt=timezone.now())
+
+    def by_reference(self, reference: str) -> "Invitation | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        invitation_id = parse_public_id("inv", reference)
+        return self.filter(id=invitation_id).first() if invitation_id else None
 
     def with_roles(self) -> "InvitationQuerySet":
         """With role and inviter, in one query."""

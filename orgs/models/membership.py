@@ -6,11 +6,20 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from config.kernel.identifiers import public_id
+from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
 from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
+
+
+class CustomRoleQuerySet(TenantQuerySet):
+    """Reads of custom roles."""
+
+    def by_reference(self, reference: str) -> "CustomRole | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        role_id = parse_public_id("rol", reference)
+        return self.filter(id=role_id).first() if role_id else None
 
 
 class CustomRole(TenantModel):
@@ -19,6 +28,8 @@ class CustomRole(TenantModel):
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=200, blank=True)
     permissions = ArrayField(models.CharField(max_length=40))
+
+    objects: ClassVar = TenantManager.from_queryset(CustomRoleQuerySet)()
 
     class Meta:
         db_table = "orgs_custom_role"
@@ -79,6 +90,15 @@ class MembershipQuerySet(TenantQuerySet):
     def of_user(self, user_id: UUID) -> "MembershipQuerySet":
         """One person's."""
         return self.filter(user_id=user_id)
+
+    def by_reference(self, reference: str) -> "Membership | None":
+        """By the user's public id; None for what does not parse, as for who is no member."""
+        user_id = parse_public_id("usr", reference)
+        return self.of_user(user_id).first() if user_id else None
+
+    def matching(self, text: str) -> "MembershipQuerySet":
+        """Those whose name or address contains `text`."""
+        return self.filter(models.Q(user__name__icontains=text) | models.Q(user__email__icontains=text))
 
     def owners(self) -> "MembershipQuerySet":
         """The owners."""
