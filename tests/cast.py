@@ -62,18 +62,15 @@ class Cast:
 
 def person(email: str, *, is_staff: bool = False) -> User:
     """A user with a verified address."""
-    user = create_user(
-        actor=SYSTEM, email=email, password=PASSWORD, name=email.split("@")[0].capitalize(), is_staff=is_staff
-    )
+    name = email.partition("@")[0].capitalize()
+    user = create_user(actor=SYSTEM, email=email, password=PASSWORD, name=name, is_staff=is_staff)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
 
 
 def make_cast() -> Cast:
     """Everybody, in fresh rows."""
-    owner, admin, developer, viewer = (
-        person(f"{name}@acme.example") for name in ("olivia", "adam", "dora", "victor")
-    )
+    owner, admin, developer, viewer = (person(f"{name}@acme.example") for name in ("olivia", "adam", "dora", "victor"))
     outsider, staff = person("oscar@globex.example"), person("stella@tenantry.example", is_staff=True)
     acme = create_organization(actor=SYSTEM, owner=owner, name="Acme", slug="acme")
     globex = create_organization(actor=SYSTEM, owner=outsider, name="Globex", slug="globex")

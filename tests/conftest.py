@@ -37,10 +37,9 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache() -> Iterator[None]:
+def _empty_cache() -> None:
     """Rate limits and nonces of one test must not meet the next."""
     cache.clear()
-    yield
 
 
 @pytest.fixture

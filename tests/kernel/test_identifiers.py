@@ -16,7 +16,8 @@ def test_the_specified_example_reads():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "org", "org_", "prj_01h455vb4pex5vsknk084sn02q", "org_01h455vb4pex5vsknk084sn02", "org_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+    ["", "org", "org_", "prj_01h455vb4pex5vsknk084sn02q", "org_01h455vb4pex5vsknk084sn02",
+     "org_zzzzzzzzzzzzzzzzzzzzzzzzzz",
      "ORG_01h455vb4pex5vsknk084sn02q", "org_01H455VB4PEX5VSKNK084SN02Q", "org_01h455vb4pex5vsknk084sn02q ", "org_\x00",
      "org_" + "0" * 5000, "org_01h455vb4pex5vsknk084sn02ü"],
 )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Guards of the whole project: layers, declared access, the places that cross tenants."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core import checks
+from django.core.management import call_command
+from django.test import override_settings
+from django.urls import path
+
+from config.kernel.access import Access
+from config.kernel.events import declared_events
+from config.kernel.permissions import (
+    DESCRIPTIONS,
+    KEY_PERMISSIONS,
+    KEY_PRESETS,
+    PERSONAL_PERMISSIONS,
+    ROLE_PERMISSIONS,
+    Permission,
+    Role,
+)
+from config.kernel.routes import all_routes
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ("audit", "config", "keys", "orgs", "projects", "sso")
+
+# Every way across tenants, by its reason. Whoever adds one must be able to defend it here.
+SYSTEM_SCOPES = {
+    ("config/kernel/api/idempotency.py", "idempotency key"),
+    ("keys/authentication.py", "key look-up"),
+    ("orgs/selectors.py", "the organizations of one person"),
+    ("orgs/services/invitations.py", "invitation by its token"),
+    ("orgs/services/invitations.py", "invitation by its verified address"),
+    ("orgs/tidying.py", "forget old idempotency keys"),
+}
+
+
+def test_the_layers_hold():
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_services_know_no_request_and_no_template():
+    forbidden = ("rest_framework", "django.http", "django.shortcuts", "django.template", "django.views")
+    sources = [file for app in APPS for file in [*(ROOT / app).glob("services/*.py"), ROOT / app / "services.py"]]
+    for source in [file for file in sources if file.exists()]:
+        for node in ast.walk(ast.parse(source.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not [name for name in names if name.startswith(forbidden)], f"{source} imports {names}"
+
+
+def test_every_route_declares_its_access():
+    for route in all_routes():
+        assert route.methods(), f"{route.path} ({route.view}) declares no access"
+        assert all(isinstance(access, Access) for access in route.methods().values())
+
+
+def undeclared(request):
+    """A view that somebody forgot to declare."""
+
+
+urlpatterns = [path("forgotten", undeclared)]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_view_without_declared_access_stops_the_program():
+    found = [message for message in checks.run_checks(tags=["access"]) if message.id == "access.E001"]
+    assert [message.level for message in found] == [checks.ERROR]
+    with pytest.raises(SystemExit) as ended:
+        call_command_as_program("check")
+    assert ended.value.code == 1
+
+
+def call_command_as_program(name: str) -> None:
+    try:
+        call_command(name, tags=["access"])
+    except Exception as error:
+        raise SystemExit(1) from error
+
+
+def system_scopes() -> set[tuple[str, str]]:
+    found = set()
+    for source in [file for app in APPS for file in (ROOT / app).rglob("*.py")]:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", getattr(node.func, "attr", "")) == "system_scope"
+            ):
+                reason = node.args[0]
+                text = reason.value if isinstance(reason, ast.Constant) else ast.unparse(reason)
+                found.add((str(source.relative_to(ROOT)), text))
+    return found
+
+
+def test_only_these_places_cross_tenants():
+    assert system_scopes() == SYSTEM_SCOPES
+
+
+def test_the_role_matrix_is_the_specified_one():
+    rows = {
+        "delete_org": "o",
+        "manage_billing": "oa",
+        "manage_members": "oa",
+        "manage_sso": "oa",
+        "manage_webhooks": "oa",
+        "manage_apps": "oad",
+        "manage_schemas": "oad",
+        "run_engines": "oad",
+        "manage_keys": "oad",
+        "manage_env": "oad",
+        "view_org": "oadv",
+        "view_usage": "oadv",
+        "view_audit": "oadv",
+    }
+    letters = {"o": Role.OWNER, "a": Role.ADMIN, "d": Role.DEVELOPER, "v": Role.VIEWER}
+    for letter, role in letters.items():
+        assert {str(p) for p in ROLE_PERMISSIONS[role]} == {name for name, who in rows.items() if letter in who}
+    assert {str(permission) for permission in PERSONAL_PERMISSIONS} == set(rows)
+
+
+def test_every_permission_is_described_and_no_key_governs_an_organization():
+    assert set(DESCRIPTIONS) == set(Permission)
+    governing = {Permission.DELETE_ORG, Permission.MANAGE_MEMBERS, Permission.MANAGE_BILLING, Permission.MANAGE_SSO}
+    assert not KEY_PERMISSIONS & governing
+    assert KEY_PRESETS["runner"] < KEY_PRESETS["admin"] == KEY_PERMISSIONS
+
+
+def test_every_event_has_a_description_and_describes_its_data():
+    for event_type in declared_events():
+        assert event_type.description.endswith(".")
+        assert all(event_type.data.values())
