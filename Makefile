@@ -123,7 +123,8 @@ check-imports:
 	$(BIN)/lint-imports
 
 check-migrations:
-	$(MANAGE) lintmigrations
+	$(MANAGE) lintmigrations --include-apps $(filter-out config,$(APPS)) --ignore-initial-migrations \
+		--warnings-as-errors --no-cache --quiet ok ignore
 
 check-models:
 	$(MANAGE) makemigrations --check --dry-run

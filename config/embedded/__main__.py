@@ -109,8 +109,8 @@ def _run(command: list[str], home: Home, environment: Mapping[str, str]) -> int:
     except OSError as error:
         raise EmbeddedError(f"{command[0]} cannot be run: {error.strerror}.") from error
     started.append(child)
-    for number in early:
-        child.send(number)
+    for missed in early:
+        child.send(missed)
     code = child.process.wait()
     child.stop()
     return 128 - code if code < 0 else code

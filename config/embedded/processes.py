@@ -69,7 +69,7 @@ def _boot_id() -> str:
 
 
 def _start_mark_by_psutil(pid: int) -> str | None:
-    import psutil
+    import psutil  # type: ignore[import-untyped]  # it ships no types
 
     try:
         process = psutil.Process(pid)
@@ -213,7 +213,7 @@ def _end_session_of(record: ProcessRecord, home: Path | None = None) -> None:
     The session id cannot be given to anybody else while a member lives.  With `home` (records from an earlier
     run) a member must also carry that TENANTRY_HOME in its environment.
     """
-    import psutil
+    import psutil  # type: ignore[import-untyped]  # it ships no types
 
     for pid in psutil.pids():
         try:
