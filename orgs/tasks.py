@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from orgs import erasure, mail, tidying
+from orgs import erasure, exporting, mail, tidying
 
 
 @shared_task(name="orgs.send_invitation", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
@@ -23,3 +23,9 @@ def erase_due() -> str:
 def tidy() -> str:
     """Forgets what has served its time. Outcome: `forgot N`."""
     return f"forgot {tidying.tidy()}"
+
+
+@shared_task(name="orgs.make_export")
+def make_export(export_id: str) -> str:
+    """Makes a data export. Outcomes: `ready`, `gone`."""
+    return exporting.make_export(UUID(export_id))

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from audit.services import Target, record, record_refused
+from config.kernel.middleware import client_address
 from config.kernel.principals import ANONYMOUS, UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
@@ -34,6 +35,15 @@ class AccountAdapter(DefaultAccountAdapter):
                     org_id=INSTALLATION_ID,
                 )
         return user
+
+    def set_password(self, user: Any, password: str) -> None:
+        """A password that the person chose ends the duty to change a temporary one."""
+        user.must_change_password = False
+        super().set_password(user, password)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """allauth counts its rate limits by this."""
+        return client_address(request) or "unknown"
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
         response = super().post_login(request, user, **kwargs)

@@ -1,9 +1,24 @@
 """Exports of everything an organization owns."""
 
+from typing import ClassVar
+
 from django.db import models
 
-from config.kernel.identifiers import public_id
-from config.kernel.tenancy.models import TenantModel
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
+
+
+class DataExportQuerySet(TenantQuerySet):
+    """Reads of exports."""
+
+    def unfinished(self) -> "DataExportQuerySet":
+        """Waiting or being made."""
+        return self.filter(state__in=[DataExport.State.WAITING, DataExport.State.RUNNING])
+
+    def by_reference(self, reference: str) -> "DataExport | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        export_id = parse_public_id("exp", reference)
+        return self.filter(id=export_id).first() if export_id else None
 
 
 class DataExport(TenantModel):
@@ -26,6 +41,8 @@ class DataExport(TenantModel):
     path = models.CharField(max_length=200, blank=True)
     finished_at = models.DateTimeField(null=True)
 
+    objects: ClassVar = TenantManager.from_queryset(DataExportQuerySet)()
+
     class Meta:
         db_table = "orgs_data_export"
 
@@ -36,3 +53,8 @@ class DataExport(TenantModel):
     def public_id(self) -> str:
         """`exp_…`."""
         return public_id("exp", self.id)
+
+    @property
+    def percent(self) -> int:
+        """How much of it is done."""
+        return 100 * self.tables_done // self.tables_total if self.tables_total else 0

@@ -12,6 +12,8 @@ class IdempotencyKey(TenantModel):
     request_digest = models.BinaryField(max_length=32)
     answer = models.BinaryField(default=b"")
 
+    exported = False  # answers kept for a day to the requests of programs say nothing of their own
+
     class Meta:
         db_table = "orgs_idempotency_key"
         indexes = [models.Index(fields=["created_at"], name="orgs_idempotency_key_age")]

@@ -26,7 +26,7 @@ def create_user(
     is_staff: bool = False,
     how: str = "staff",
 ) -> User:
-    """A user; without a password nobody signs in with one. Raises Conflict for the address, Invalid for the password."""
+    """A user; with no password, nobody signs in by one. Raises Conflict for the address, Invalid for the password."""
     if password is not None:
         try:
             validate_password(password, User(email=normalize_email(email), name=name))
