@@ -307,9 +307,10 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = TENANTRY_HOME / "build" / "collected"
-# Built by `manage.py build_css`; Django warns about folders that do not exist yet.
+# Built by `manage.py build_css`; Django and WhiteNoise warn about folders that do not exist yet.
 BUILT_STATIC = TENANTRY_HOME / "build" / "static"
-BUILT_STATIC.mkdir(parents=True, exist_ok=True)
+for folder in (STATIC_ROOT, BUILT_STATIC):
+    folder.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static", BUILT_STATIC]
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {

@@ -41,10 +41,7 @@ def make_export(export_id: UUID) -> str:
     try:
         with tempfile.TemporaryFile() as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, lines in [
-                    *_of_the_organization(export.org_id),
-                    *((m._meta.db_table, _rows(m)) for m in tables),
-                ]:
+                for name, lines in tables:
                     written = _write_table(archive, f"{name}.jsonl", lines)
                     _progress(export, tables_done=export.tables_done + 1, rows=export.rows + written)
             size = file.tell()

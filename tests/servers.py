@@ -17,7 +17,7 @@ if "DATABASE_OWNER_URL" not in os.environ:
 os.environ.setdefault("TENANTRY_SECRET_KEY", "for-tests-only-" + "0123456789abcdefghijklmnopqrstuvwxyz")
 os.environ["TENANTRY_DEBUG"] = "true"
 os.environ["TENANTRY_URL"] = "http://127.0.0.1:8000"
-home = Path(os.environ.get("TENANTRY_HOME", ".tenantry")).resolve() / "test" / WORKER
+home = Path(os.environ.get("TENANTRY_HOME", ".tenantry")).resolve() / "workers" / WORKER
 home.mkdir(parents=True, exist_ok=True)
 os.environ["TENANTRY_HOME"] = str(home)
 redis = urlsplit(os.environ["REDIS_URL"])
