@@ -1,8 +1,7 @@
 """`make run`: everything that Tenantry consists of on one machine, under one Ctrl-C.
 
 `python -m config.run` reads PORT (8000), TENANTRY_HOME (`.tenantry`), and DATABASE_URL and REDIS_URL if you
-have servers of your own.  Every process writes to TENANTRY_HOME/logs; warnings, errors and mails are shown
-here too.
+have servers of your own.  Every process writes to TENANTRY_HOME/logs; errors and mails are shown here too.
 """
 
 from __future__ import annotations
@@ -70,10 +69,10 @@ class NewLines:
 
 
 class Important:
-    """Chooses the lines a person wants to see: warnings and worse with their tracebacks, and whole mails."""
+    """Chooses the lines a person wants to see: errors with their tracebacks, and whole mails."""
 
     _record = re.compile(r"^(\d{4}-\d{2}-\d{2}[T ]|\[)")
-    _severe = re.compile(r"\[?\b(warning|error|critical)\b", re.IGNORECASE)
+    _severe = re.compile(r"\[?\b(error|critical)\b", re.IGNORECASE)
     _mail = re.compile(r"^(Content-Type|MIME-Version): ")
 
     def __init__(self) -> None:

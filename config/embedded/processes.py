@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]  # it ships no types
+
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 LOG_BYTES = 5_000_000
@@ -69,8 +71,6 @@ def _boot_id() -> str:
 
 
 def _start_mark_by_psutil(pid: int) -> str | None:
-    import psutil  # type: ignore[import-untyped]  # it ships no types
-
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
@@ -213,8 +213,6 @@ def _end_session_of(record: ProcessRecord, home: Path | None = None) -> None:
     The session id cannot be given to anybody else while a member lives.  With `home` (records from an earlier
     run) a member must also carry that TENANTRY_HOME in its environment.
     """
-    import psutil  # type: ignore[import-untyped]  # it ships no types
-
     for pid in psutil.pids():
         try:
             if pid == record.pid or os.getsid(pid) != record.pid:

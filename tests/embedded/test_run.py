@@ -164,7 +164,7 @@ def test_an_interrupted_start_leaves_nothing(home_path: Path, environment: dict[
     assert processes_of(home_path) == []
 
 
-def test_warnings_tracebacks_and_mails_are_shown_and_the_rest_is_not() -> None:
+def test_errors_tracebacks_and_mails_are_shown_and_the_rest_is_not() -> None:
     text = """\
 [INFO] Started worker-1
 2026-11-22T02:03:36.10Z [info     ] request_finished  [log] request='GET /warning'
@@ -179,7 +179,9 @@ Subject: Confirm your address
 http://127.0.0.1:8000/confirm
 -------------------------------------------------------------------------------
 a stray line
-[WARNING] worker-1 is slow
+2026-11-22T02:03:39.10Z [warning  ] request_finished  [log] code=404
+Not Found: /nowhere
+[ERROR] worker-1 died
 """
     important = Important()
 
@@ -193,7 +195,7 @@ a stray line
         "",
         "http://127.0.0.1:8000/confirm",
         "-------------------------------------------------------------------------------",
-        "[WARNING] worker-1 is slow",
+        "[ERROR] worker-1 died",
     ]
 
 
