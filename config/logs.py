@@ -1,8 +1,28 @@
 """Logs: JSON lines in production, readable ones in development. Request, organization and actor come by context."""
 
+import re
 from typing import Any
 
 import structlog
+
+# Whatever opens something must not be read in a log: credentials anywhere, one-time links by their address.
+CREDENTIAL = re.compile(r"\b((?:(?:pk|sk)_(?:live|test)|pat)_[0-9A-Za-z]{4})[0-9A-Za-z]+")
+ONE_TIME_LINK = re.compile(r"(/(?:invitations|confirm-email|password/reset/key)/)[^/\s'\"]+")
+
+
+def redact(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    """structlog processor, the last before rendering: takes secrets out of every text of a line."""
+    return {name: _redacted(value) for name, value in line.items()}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return ONE_TIME_LINK.sub(r"\1…", CREDENTIAL.sub(r"\1…", value))
+    if isinstance(value, dict):
+        return {name: _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(inner) for inner in value]
+    return value
 
 
 def logging_settings(*, debug: bool) -> dict[str, Any]:
@@ -34,6 +54,7 @@ def logging_settings(*, debug: bool) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
+                    redact,
                     renderer,
                 ],
                 "foreign_pre_chain": shared,
@@ -43,6 +64,8 @@ def logging_settings(*, debug: bool) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
             "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+            # Our own line of each request says the same without the address (config/kernel/middleware.py).
+            "django.request": {"level": "ERROR"},
             # SQL may hold personal data; parameters of failed statements stay out of the logs.
             "django.db.backends": {"level": "ERROR"},
         },

@@ -142,7 +142,6 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
-    "django_structlog",
     "allauth",
     "allauth.account",
     "csp",
@@ -195,7 +194,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "config.kernel.middleware.ProblemMiddleware",
 ]
 
@@ -361,5 +359,4 @@ CONTENT_SECURITY_POLICY = {
 
 # -- logs ------------------------------------------------------------------------------------------------------------
 LOGGING = logging_settings(debug=DEBUG)
-DJANGO_STRUCTLOG_CELERY_ENABLED = False
 SILENCED_SYSTEM_CHECKS: list[str] = []

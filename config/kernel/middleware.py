@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable
 
 import structlog
@@ -16,6 +17,8 @@ from config.kernel.problems import render_problem
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 USER_AGENT_LENGTH = 256
+
+logger = structlog.get_logger()
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -48,12 +51,20 @@ class RequestContextMiddleware:
             user_agent=request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH],
         )
         request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        started = time.perf_counter()
         with request_context(context), structlog.contextvars.bound_contextvars(request_id=request_id):
             length = request.META.get("CONTENT_LENGTH") or "0"
             if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
                 response = render_problem(request, TooLarge())
             else:
                 response = self.get_response(request)
+            # The pattern, not the address: one-time links carry their secret in the address.
+            route = request.resolver_match.route if request.resolver_match else ""
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            logger.info(
+                "request", method=request.method, route=f"/{route}", status=response.status_code, ms=milliseconds
+            )
         response["X-Request-Id"] = request_id
         return response
 

@@ -1,0 +1,118 @@
+"""Signing up and in with e-mail and password, through allauth's pages and our adapter."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from audit.models import AuditEvent
+from config.kernel.principals import SYSTEM
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from orgs.models import User
+from orgs.services.users import disable_user, reset_password
+from tests.cast import PASSWORD, Cast
+
+
+def sign_in(email: str, password: str) -> tuple[Client, Any]:
+    client = Client()
+    return client, client.post("/login/", {"login": email, "password": password})
+
+
+def installation_events(name: str) -> int:
+    with tenant_scope(INSTALLATION_ID):
+        return AuditEvent.objects.filter(event=name).count()
+
+
+def test_a_stranger_signs_up_proves_the_address_and_is_in(db: None, mailoutbox: list):
+    client = Client()
+    answer = client.post("/signup/", {"name": "Nora", "email": "Nora@New.example", "password1": PASSWORD})
+    assert answer.status_code == 302
+    user = User.objects.get(email="nora@new.example")
+    assert user.name == "Nora"
+    assert sign_in("nora@new.example", PASSWORD)[1].status_code == 302
+    assert client.get("/profile/").status_code == 302, "in before the address was proven"
+    link = re.search(r"http://\S+/confirm-email/\S+", mailoutbox[0].body)
+    assert link
+    path = link[0].removeprefix("http://testserver").removeprefix("http://127.0.0.1:8000")
+    assert client.get(path).status_code == 200
+    assert client.post(path).status_code == 302
+    assert client.get("/profile/").status_code == 200
+    assert installation_events("user.created") == 1
+    assert installation_events("user.signed_in") == 1
+
+
+def test_a_known_address_looks_to_others_as_if_it_were_new(cast: Cast, mailoutbox: list):
+    known = Client().post("/signup/", {"name": "X", "email": cast.owner.email, "password1": PASSWORD})
+    fresh = Client().post("/signup/", {"name": "X", "email": "fresh@new.example", "password1": PASSWORD})
+    assert (known.status_code, known["Location"]) == (fresh.status_code, fresh["Location"])
+    assert User.objects.filter(email=cast.owner.email).count() == 1
+    assert {mail.to[0] for mail in mailoutbox} == {cast.owner.email, "fresh@new.example"}
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "123456789012345", "x" * 5000])
+def test_weak_passwords_are_refused(db: None, password: str):
+    answer = Client().post("/signup/", {"name": "N", "email": "n@new.example", "password1": password})
+    if len(password) < 100:
+        assert answer.status_code == 200
+        assert not User.objects.exists()
+
+
+def test_a_wrong_password_an_unknown_address_and_a_disabled_person_get_the_same_page(cast: Cast):
+    disable_user(actor=cast.staff_principal(), user=cast.viewer, reason="test")
+    pages = []
+    for email, password in ((cast.owner.email, "wrong"), ("nobody@x.example", PASSWORD), (cast.viewer.email, PASSWORD)):
+        client, answer = sign_in(email, password)
+        assert client.get("/profile/").status_code == 302
+        text = answer.content.decode().replace(email, "ADDRESS")
+        pages.append((answer.status_code, re.sub(r'csrfmiddlewaretoken" value="[^"]+"|nonce="[^"]*"', "", text)))
+    assert pages[0] == pages[1]
+    assert installation_events("user.sign_in_failed") >= 2
+
+
+def test_signing_in_ignores_case_and_is_recorded(cast: Cast):
+    client, answer = sign_in(cast.owner.email.upper(), PASSWORD)
+    assert answer.status_code == 302
+    assert client.get("/profile/").status_code == 200
+    assert installation_events("user.signed_in") == 1
+
+
+def test_guessing_is_slowed_down(cast: Cast):
+    answers = [sign_in(cast.owner.email, f"guess {n}")[1] for n in range(8)]
+    client, answer = sign_in(cast.owner.email, PASSWORD)
+    assert client.get("/profile/").status_code == 302
+    assert answer.status_code in (200, 429)
+    assert len(answers) == 8
+
+
+def test_disabling_a_person_ends_their_session_on_the_next_request(cast: Cast):
+    client, _ = sign_in(cast.admin.email, PASSWORD)
+    assert client.get("/profile/").status_code == 200
+    disable_user(actor=cast.staff_principal(), user=cast.admin, reason="left")
+    assert client.get("/profile/").status_code == 302
+
+
+def test_a_temporary_password_opens_nothing_but_its_own_change(cast: Cast):
+    old_session, _ = sign_in(cast.admin.email, PASSWORD)
+    temporary = reset_password(actor=SYSTEM, user=cast.admin)
+    assert old_session.get("/profile/").status_code == 302, "a session from before the reset lived on"
+    client, _ = sign_in(cast.admin.email, temporary)
+    for path in ("/", "/profile/", "/orgs/acme/", "/orgs/acme/members/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Location"]) == (302, "/password/change/")
+    chosen = "a new phrase of my own 42"
+    client.post("/password/change/", {"oldpassword": temporary, "password1": chosen, "password2": chosen})
+    assert client.get("/profile/").status_code == 200
+    assert sign_in(cast.admin.email, temporary)[0].get("/profile/").status_code == 302
+
+
+def test_next_never_leads_elsewhere(cast: Cast):
+    client = Client()
+    answer = client.post("/login/?next=https://evil.example/", {"login": cast.owner.email, "password": PASSWORD})
+    assert answer["Location"] == "/"
+
+
+def test_signing_up_can_be_switched_off(db: None, settings: Any):
+    settings.TENANTRY_SIGN_UP = False
+    Client().post("/signup/", {"name": "N", "email": "n@new.example", "password1": PASSWORD})
+    assert not User.objects.exists()
