@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any, Protocol, TypeGuard
 
 import structlog
 from django.conf import settings
@@ -93,8 +92,8 @@ class OrganizationGate(Protocol):
     def admit(self, principal: Principal, reference: str, *, while_inactive: bool) -> Admission:
         """Raises Absent for an organization that the caller may not know of, OrganizationInactive for one at rest."""
 
-    def admit_credential(self, principal: KeyPrincipal) -> Admission:
-        """The organization a credential belongs to. Raises AuthFailure when that is not active."""
+    def admit_credential(self, principal: KeyPrincipal | UserPrincipal) -> Admission:
+        """The organization a key or a personal token belongs to. Raises AuthFailure when it no longer counts there."""
 
 
 class ProjectGate(Protocol):
@@ -133,15 +132,18 @@ def admitted(
         return
     if not principal.is_authenticated:
         raise AuthFailure
+    structlog.contextvars.bind_contextvars(actor_id=principal.id)
     if access.kind == AccessKind.STAFF:
         if not isinstance(principal, StaffPrincipal):
             raise AuthFailure
         yield Admission(principal)
         return
     if access.kind == AccessKind.SIGNED_IN:
-        yield Admission(principal)
-        return
-    if access.kind == AccessKind.SERVICE:
+        if not _brings_organization(principal):
+            yield Admission(principal)
+            return
+        admission = organization_gate().admit_credential(principal)
+    elif access.kind == AccessKind.SERVICE:
         if not isinstance(principal, KeyPrincipal):
             raise PermissionMissing(access.permission or "")
         admission = replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
@@ -150,12 +152,20 @@ def admitted(
             principal, str(references["organization"]), while_inactive=access.while_inactive
         )
     _require_agreement(headers, admission)
-    with tenant_scope(admission.organization.id), bound_to_log(admission.organization.id):
+    # Stays bound until the request ends, so that the request's own line has it too.
+    structlog.contextvars.bind_contextvars(organization_id=admission.organization.public_id)
+    with tenant_scope(admission.organization.id):
         if access.kind == AccessKind.PROJECT:
             admission = project_gate().admit(admission, str(references["project"]))
-        if access.permission is None or access.permission not in admission.permissions:
+        needed = access.kind != AccessKind.SIGNED_IN
+        if needed and (access.permission is None or access.permission not in admission.permissions):
             raise PermissionMissing(access.permission or "")
         yield admission
+
+
+def _brings_organization(principal: Principal) -> TypeGuard[KeyPrincipal | UserPrincipal]:
+    """Whether the credential belongs to one organization, and therefore works only while that is active."""
+    return isinstance(principal, KeyPrincipal | UserPrincipal) and principal.organization_id is not None
 
 
 def _require_agreement(headers: Mapping[str, str], admission: Admission) -> None:
@@ -169,13 +179,6 @@ def _require_agreement(headers: Mapping[str, str], admission: Admission) -> None
         admission.organization.slug,
     ):
         raise AuthFailure
-
-
-@contextmanager
-def bound_to_log(organization_id: UUID) -> Iterator[None]:
-    """Puts the organization's id on every log line inside."""
-    with structlog.contextvars.bound_contextvars(organization_id=str(organization_id)):
-        yield
 
 
 def narrowed(principal: Principal, permissions: frozenset[Permission]) -> frozenset[Permission]:
