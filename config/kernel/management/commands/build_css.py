@@ -42,7 +42,7 @@ class Command(BaseCommand):
         # Written beside the target and moved, so that a server never reads half a stylesheet.
         unfinished = target.parent.parent.parent / f"tenantry.css.{os.getpid()}"
         try:
-            compile_css(source=root / "static" / "tenantry" / "source.css", target=unfinished)
+            compile_css(source=root / "templates" / "tenantry.css", target=unfinished)
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ def source_files(root: Path) -> Iterator[Path]:
     """Every file the stylesheet depends on, in a stable order: templates, scripts and the CSS source."""
     yield from sorted((root / "templates").rglob("*.html"))
     yield from sorted((root / "static" / "tenantry").glob("*.js"))
-    yield from sorted((root / "static" / "tenantry").glob("*.css"))
+    yield root / "templates" / "tenantry.css"
 
 
 def sources_digest(root: Path) -> str:
