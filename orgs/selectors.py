@@ -1,10 +1,25 @@
-"""Reads that span organizations and memberships."""
+"""Reads that span organizations, memberships, invitations and the ledger."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+from django.utils.text import slugify
+
+from audit.models import AuditEvent
+from config.kernel.permissions import Role
 from config.kernel.tenancy.scope import system_scope
-from orgs.models import Membership, Organization
+from orgs.models import CustomRole, Invitation, Membership, Organization, RetiredSlug
+from orgs.models.organization import RESERVED_SLUGS, SLUG_LENGTH
+
+# Addresses are made from names; one made of nothing but signs that an address cannot hold begins like this.
+SLUG_OF_NO_LETTERS = "organization"
+SLUG_TRIES = 50
+# How long the overview goes on showing the first steps after the last of them.
+GUIDE_LASTS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -21,3 +36,150 @@ def memberships_of(user_id: UUID) -> list[Belonging]:
         memberships = {m.org_id: m for m in Membership.objects.of_user(user_id).select_related("custom_role")}
     organizations = Organization.objects.filter(id__in=memberships).order_by("name", "id")
     return [Belonging(organization, memberships[organization.id]) for organization in organizations]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A pending invitation and the organization that it leads into."""
+
+    organization: Organization
+    invitation: Invitation
+
+
+def verified_emails_of(user_id: UUID) -> set[str]:
+    """The addresses that a person proved to be theirs, in lower case."""
+    addresses = EmailAddress.objects.filter(user_id=user_id, verified=True).values_list("email", flat=True)
+    return {address.lower() for address in addresses}
+
+
+def offers_to(user_id: UUID) -> list[Offer]:
+    """The invitations that a person can accept, newest first. Three queries at most."""
+    emails = verified_emails_of(user_id)
+    with system_scope("the invitations to one person"):
+        found = list(
+            Invitation.objects.in_state(Invitation.State.PENDING).with_roles().filter(email__in=emails).order_by("-id")
+        )
+    if not found:
+        return []
+    organizations = Organization.objects.filter(status=Organization.Status.ACTIVE).in_bulk(
+        [invitation.org_id for invitation in found]
+    )
+    return [
+        Offer(organizations[invitation.org_id], invitation)
+        for invitation in found
+        if invitation.org_id in organizations
+    ]
+
+
+def proposed_slug(name: str) -> str:
+    """A free slug made from a name: `acme`, or `acme-2` when somebody has that."""
+    stem = slugify(name)[:SLUG_LENGTH].strip("-_").replace("_", "-") or SLUG_OF_NO_LETTERS
+    tries = [stem] + [f"{stem[: SLUG_LENGTH - 3].rstrip('-')}-{number}" for number in range(2, SLUG_TRIES)]
+    taken = {
+        *RESERVED_SLUGS,
+        *Organization.objects.filter(slug__in=tries).values_list("slug", flat=True),
+        *RetiredSlug.objects.filter(slug__in=tries).values_list("slug", flat=True),
+    }
+    return next((slug for slug in tries if slug not in taken), stem)
+
+
+@dataclass(frozen=True)
+class Guide:
+    """How far an organization came with its first steps, told by the ledger. `shown` until a day after the last."""
+
+    project: bool
+    key: bool
+    shown: bool
+
+
+def guide() -> Guide:
+    """The first steps of the organization in scope. Two queries."""
+    project, key = _first("project.created"), _first("key.created")
+    return Guide(
+        project=project is not None,
+        key=key is not None,
+        shown=not (project and key and key < timezone.now() - GUIDE_LASTS),
+    )
+
+
+def _first(event: str) -> datetime | None:
+    return AuditEvent.objects.matching(event=event).order_by("id").values_list("created_at", flat=True).first()
+
+
+@dataclass(frozen=True)
+class EndOfMembership:
+    """What stops and what stays when a member goes. `is_last_owner` means that they cannot go."""
+
+    is_last_owner: bool
+    open_invitations: int
+
+
+def end_of_membership(membership: Membership) -> EndOfMembership:
+    """What the end of a membership in scope would do. Two queries."""
+    owners = Membership.objects.owners().exclude(id=membership.id)
+    return EndOfMembership(
+        is_last_owner=membership.role == Role.OWNER and not owners.exists(),
+        open_invitations=Invitation.objects.in_state(Invitation.State.PENDING)
+        .filter(invited_by=membership.user_id)
+        .count(),
+    )
+
+
+@dataclass(frozen=True)
+class RoleUse:
+    """A custom role and how many have it."""
+
+    role: CustomRole
+    members: int
+    invitations: int
+
+
+def custom_roles() -> list[CustomRole]:
+    """The roles that the organization in scope wrote, by name."""
+    return list(CustomRole.objects.order_by("name", "id"))
+
+
+def role_uses() -> list[RoleUse]:
+    """Every custom role of the organization in scope with its use. Three queries."""
+    members = _by_role(Membership.objects.filter(role=Role.CUSTOM))
+    invitations = _by_role(Invitation.objects.open().filter(role=Role.CUSTOM))
+    return [RoleUse(role, members.get(role.id, 0), invitations.get(role.id, 0)) for role in custom_roles()]
+
+
+def _by_role(rows: QuerySet) -> dict[UUID, int]:
+    return dict(rows.order_by().values_list("custom_role").annotate(Count("id")))
+
+
+PREVIEWED_MEMBERS = 20
+
+
+@dataclass(frozen=True)
+class RoleHolders:
+    """Who has a custom role: the first members by name, how many there are, and the addresses still invited to it."""
+
+    members: list[Membership]
+    count: int
+    invitations: list[Invitation]
+    closed_invitations: int
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody has it, so that it cannot be deleted."""
+        return bool(self.count or self.invitations)
+
+    @property
+    def more(self) -> int:
+        """How many members are not named."""
+        return self.count - len(self.members)
+
+
+def holders_of(role: CustomRole) -> RoleHolders:
+    """The holders of a custom role in scope. Four queries."""
+    members = Membership.objects.filter(custom_role=role)
+    invitations = Invitation.objects.filter(custom_role=role)
+    return RoleHolders(
+        members=list(members.with_people().order_by("user__email")[:PREVIEWED_MEMBERS]),
+        count=members.count(),
+        invitations=list(invitations.open().order_by("email")[:PREVIEWED_MEMBERS]),
+        closed_invitations=invitations.closed().count(),
+    )

@@ -4,6 +4,7 @@ import { enhanceCopyButtons } from "./copy.js";
 import { enhanceDialogs } from "./dialog.js";
 import { enhanceMenus } from "./menu.js";
 import { announceProblems } from "./problems.js";
+import { enhanceSlugs } from "./slug.js";
 import { enhanceTheme } from "./theme.js";
 import { enhanceTimes } from "./time.js";
 
@@ -13,6 +14,7 @@ enhanceConfirmations();
 enhanceCopyButtons();
 enhanceDialogs();
 enhanceMenus();
+enhanceSlugs();
 enhanceTheme();
 enhanceTimes();
 announceProblems();

@@ -1,0 +1,1 @@
+"""Dashboard pages of organizations and people, one module a noun."""
