@@ -45,7 +45,9 @@ def render_problem(request: HttpRequest, error: TenantryError) -> HttpResponse:
     context: dict[str, Any] = {"problem": problem, "request_id": getattr(request, "request_id", "")}
     fragment = request.headers.get("HX-Request") == "true"
     template = "errors/problem_fragment.html" if fragment else "errors/problem.html"
-    return HttpResponse(render_to_string(template, context, request=request), status=error.status, headers=headers)
+    # Asking who is signed in needs the database, which may be the very thing that is broken.
+    asked_by = None if error.status >= ServerFault.status else request
+    return HttpResponse(render_to_string(template, context, request=asked_by), status=error.status, headers=headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -70,4 +72,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """CSRF_FAILURE_VIEW."""
-    return render_problem(request, Forbidden("Your form was too old: go back, reload the page and send it again."))
+    return HttpResponse(render_to_string("errors/403_csrf.html", {}, request=request), status=Forbidden.status)

@@ -1,0 +1,238 @@
+"""Every route, for every role and for the other tenant, made from the routes themselves.
+
+Whoever adds a route gets its tests here; a new kind of argument must be given a sample row below.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from audit.models import AuditEvent
+from config.kernel.access import Access, AccessKind
+from config.kernel.permissions import ROLE_PERMISSIONS, Role
+from config.kernel.routes import Route, all_routes
+from config.kernel.tenancy.scope import tenant_scope
+from keys.models import PersonalToken
+from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization
+from projects.models import Project, ProjectMembership
+from tests.cast import Cast
+from tests.conftest import JSONClient
+
+AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
+ROLES = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
+
+
+def routes() -> list[tuple[Route, str, Access]]:
+    found = []
+    for route in all_routes():
+        if route.path.startswith("/admin/"):
+            continue  # tests/staff walks Django admin
+        for method, access in route.methods().items():
+            found.append((route, "GET" if method == "*" else method, access))
+    return found
+
+
+GATED = [row for row in routes() if row[2].kind in (AccessKind.ORGANIZATION, AccessKind.PROJECT)]
+PERSONAL = [row for row in routes() if row[2].kind == AccessKind.SIGNED_IN]
+SERVICE = [row for row in routes() if row[2].kind == AccessKind.SERVICE]
+
+
+def named(rows: list[tuple[Route, str, Access]]) -> Any:
+    return pytest.mark.parametrize(
+        ("route", "method", "access"), rows, ids=[f"{method} {route.path}" for route, method, _ in rows]
+    )
+
+
+@dataclass
+class Samples:
+    """For each argument of an address: one row of Acme's, and one of Globex's in its place."""
+
+    own: dict[str, str] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
+
+
+def rows_of(organization: Organization, project: Project, member: Any, key: Any) -> dict[str, str]:
+    with tenant_scope(organization.id):
+        role = CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])
+        invitation = Invitation.objects.create(
+            email=f"i@{organization.slug}.example",
+            role="viewer",
+            token_hash=organization.id.bytes * 2,
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        export = DataExport.objects.create(state="failed")
+        ProjectMembership.objects.create(project=project, membership=Membership.objects.get(user=member), role="viewer")
+        event = AuditEvent.objects.order_by("-id").first()
+    token = PersonalToken.objects.filter(user=member).first()
+    return {
+        "organization": organization.slug,
+        "project": project.slug,
+        "user": member.public_id,
+        "member": member.public_id,
+        "key": key.public_id,
+        "role": role.public_id,
+        "invitation": invitation.public_id,
+        "export": export.public_id,
+        "event": event.public_id,
+        "token": token.public_id,
+    }
+
+
+@pytest.fixture
+def samples(cast: Cast) -> Samples:
+    for user in (cast.developer, cast.outsider):
+        cast.token(user)
+    own = rows_of(cast.acme, cast.project, cast.developer, cast.key)
+    return Samples(own=own, foreign=rows_of(cast.globex, cast.foreign_project, cast.outsider, cast.foreign_key))
+
+
+def address(route: Route, values: dict[str, str]) -> str:
+    def value(match: re.Match) -> str:
+        name = match[1].split(":")[-1]
+        assert name in values, f"{route.path}: give tests/test_access_matrix.py a sample of <{name}>"
+        return values[name]
+
+    return re.sub(r"<([^>]+)>", value, route.path)
+
+
+def is_rest(route: Route) -> bool:
+    return route.path.startswith(("/api/", "/access/", "/scim/"))
+
+
+def ask(
+    cast: Cast, who: Any, route: Route, method: str, values: dict[str, str], *, body: dict[str, Any] | None = None
+) -> Any:
+    """The answer, with everything it changed rolled back. `who` is a user, a key's plaintext or None."""
+    if is_rest(route):
+        client: Client = JSONClient(cast.token(who) if who is not None and not isinstance(who, str) else who)
+        send: Callable[..., Any] = getattr(client, method.lower())
+        arguments: list[Any] = [] if method == "GET" else [body or {}]
+    else:
+        client = Client()
+        if who is not None:
+            client.force_login(who)
+        send, arguments = getattr(client, method.lower()), [body or {}]
+    sid = transaction.savepoint()
+    try:
+        return send(address(route, values), *arguments)
+    finally:
+        transaction.savepoint_rollback(sid)
+
+
+def body_without_its_request(answer: Any) -> str:
+    """A page's text without what differs from request to request."""
+    text = answer.content.decode()
+    text = re.sub(r'csrfmiddlewaretoken" value="[^"]+"|nonce="[^"]*"|req_[0-9a-f]{32}', "", text)
+    return re.sub(re.escape(answer.request["PATH_INFO"]), "PATH", text)
+
+
+def test_there_are_routes_to_walk():
+    assert len(GATED) > 60
+
+
+@named(GATED)
+def test_nobody_gets_in_without_a_credential(cast: Cast, samples: Samples, route: Route, method: str, access: Access):
+    answer = ask(cast, None, route, method, samples.own)
+    if is_rest(route):
+        assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE)
+        invented = {**samples.own, "organization": "no-such-organization"}
+        assert ask(cast, None, route, method, invented).content == answer.content
+    else:
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/login/?next=")
+
+
+@named(GATED)
+def test_each_role_may_exactly_what_its_permissions_say(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    for role in ROLES:
+        answer = ask(cast, cast.member(role), route, method, samples.own)
+        if access.permission in ROLE_PERMISSIONS[role]:
+            assert answer.status_code < 500, (role, answer.content)
+            assert answer.status_code not in (401, 404, 405), (role, answer.content)
+            if answer.status_code == 403:  # a rule of the service's, never the permission
+                assert "permission_missing" not in answer.content.decode(), role
+        else:
+            assert answer.status_code == 403, (role, answer.status_code)
+            assert str(access.permission) in answer.content.decode()
+            if is_rest(route):
+                assert answer.json()["code"] == "permission_missing"
+                assert answer.json()["permission"] == access.permission
+
+
+@named(GATED)
+def test_to_another_tenant_it_looks_exactly_as_if_it_did_not_exist(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    strangers: list[Any] = [cast.outsider, *([cast.foreign_secret_key] if is_rest(route) else [])]
+    for who in strangers:
+        answer = ask(cast, who, route, method, samples.own)
+        invented = ask(cast, who, route, method, {**samples.own, "organization": "no-such-organization"})
+        assert answer.status_code == invented.status_code == 404, who
+        if is_rest(route):
+            assert answer.content == invented.content
+            assert answer.headers["Content-Type"] == invented.headers["Content-Type"]
+        else:
+            assert body_without_its_request(answer) == body_without_its_request(invented)
+
+
+INNER = [row for row in GATED if len(re.findall(r"<", row[0].path)) > 1]
+
+
+@named(INNER)
+def test_rows_of_another_tenant_are_absent_below_ones_own_organization(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    """Globex's owner asks below Globex for Acme's project, key, member …: one foreign argument at a time."""
+    names = [name.split(":")[-1] for name in re.findall(r"<([^>]+)>", route.path)][1:]
+    for name in names:
+        values = {**samples.foreign, name: samples.own[name]}
+        if values[name] == samples.foreign[name]:
+            continue
+        answer = ask(cast, cast.outsider, route, method, values)
+        assert answer.status_code == 404, (name, answer.status_code, answer.content[:300])
+        if is_rest(route):
+            assert answer.json()["code"] == "not_found"
+
+
+@named(PERSONAL)
+def test_what_needs_a_person_refuses_nobody(cast: Cast, samples: Samples, route: Route, method: str, access: Access):
+    answer = ask(cast, None, route, method, samples.own)
+    if is_rest(route):
+        assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE)
+    else:
+        assert answer.status_code in (302, 404), answer.status_code
+        if answer.status_code == 302:
+            assert "/login/" in answer["Location"]
+
+
+@named(SERVICE)
+def test_what_needs_a_program_refuses_people_and_nobody(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    assert ask(cast, None, route, method, samples.own).json() == AUTH_FAILURE
+    answer = ask(cast, cast.owner, route, method, samples.own)
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_missing")
+    assert ask(cast, cast.publishable_key, route, method, samples.own).json() == AUTH_FAILURE
+
+
+@named([row for row in GATED + PERSONAL + SERVICE if is_rest(row[0])])
+def test_every_bad_credential_gets_the_one_answer(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    for credential in ("", "x", cast.secret_key[:-1] + "A", cast.publishable_key, "sk_live_" + "0" * 32, "Ω" * 9):
+        sid = transaction.savepoint()
+        client = JSONClient()
+        answer = getattr(client, method.lower())(
+            address(route, samples.own), headers={"Authorization": f"Bearer {credential}".encode().decode("latin-1")}
+        )
+        transaction.savepoint_rollback(sid)
+        assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE), credential
