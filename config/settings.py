@@ -70,7 +70,7 @@ try:
     problems: list[str] = []
 except environs.EnvValidationError as error:
     problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in error.error_messages.items()]
-if not parseaddr(DEFAULT_FROM_EMAIL)[1]:
+if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     problems.append("TENANTRY_MAIL_FROM: write an address, as in `Tenantry <no-reply@example.com>`.")
 problems += problems_in_production(
     debug=DEBUG,
@@ -270,13 +270,13 @@ OTP_TOTP_ISSUER = "Tenantry"
 # -- REST ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.CredentialAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.views.DeclaredAccess"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.access.DeclaredAccess"],
     "DEFAULT_PARSER_CLASSES": ["config.kernel.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.kernel.api.negotiation.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "config.kernel.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.kernel.api.errors.handle",
-    "UNAUTHENTICATED_USER": "config.kernel.api.views.anonymous",
+    "UNAUTHENTICATED_USER": "config.kernel.api.access.anonymous",
     "URL_FORMAT_OVERRIDE": None,
     "NON_FIELD_ERRORS_KEY": "body",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
@@ -287,14 +287,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "details (RFC 9457) with a stable `code`.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

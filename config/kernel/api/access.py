@@ -1,0 +1,28 @@
+"""DRF's door to the two gates. Apart from the views, since DRF loads its defaults while it makes its own views."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from config.kernel.access import access_for, admitted
+from config.kernel.errors import MethodNotAllowed
+from config.kernel.principals import ANONYMOUS, Principal
+
+
+class DeclaredAccess(BasePermission):
+    """Enters the scope that the view's declaration asks for, until the view has answered."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        access = access_for(view.access, request.method or "")
+        if access is None:
+            raise MethodNotAllowed
+        view.admission = view.scopes.enter_context(
+            admitted(access, principal=request.user, references=view.kwargs, headers=request.headers)
+        )
+        return True
+
+
+def anonymous() -> Principal:
+    """DRF's UNAUTHENTICATED_USER."""
+    return ANONYMOUS

@@ -1,0 +1,80 @@
+"""Settings at start, as an operator meets them: in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STORES = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+PRODUCTION = {
+    **STORES,
+    "TENANTRY_SECRET_KEY": "p8Yq2ZtW6rLx0VbNcK4mSjD7hGfQaE1uTiOyR5wX9zPkJnBvMlC3",
+    "TENANTRY_URL": "https://tenantry.example",
+    "TENANTRY_ALLOWED_HOSTS": "tenantry.example",
+    "TENANTRY_SMTP_HOST": "mail.example",
+}
+
+
+def manage(*arguments: str, environment: dict[str, str], home: Path) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**kept, **environment, "TENANTRY_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_deployment_checks_are_clean_under_production_settings(tmp_path: Path):
+    ended = manage("check", "--deploy", "--fail-level", "WARNING", environment=PRODUCTION, home=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "no issues" in ended.stdout + ended.stderr
+
+
+def test_everything_that_is_missing_is_said_in_one_list(tmp_path: Path):
+    ended = manage("check", environment={}, home=tmp_path)
+    assert ended.returncode != 0
+    for name in (
+        "DATABASE_URL", "REDIS_URL", "TENANTRY_SECRET_KEY", "TENANTRY_URL", "TENANTRY_ALLOWED_HOSTS",
+        "TENANTRY_SMTP_HOST",
+    ):  # fmt: skip
+        assert f"- {name}: " in ended.stderr, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TENANTRY_SECRET_KEY", "short"),
+        ("TENANTRY_SECRET_KEY", "a" * 60),
+        ("TENANTRY_URL", "http://tenantry.example"),
+        ("TENANTRY_ALLOWED_HOSTS", "*"),
+        ("TENANTRY_DEBUG", "true"),
+        ("TENANTRY_DEBUG", "perhaps"),
+        ("TENANTRY_BOOTSTRAP_MODE", "anyone"),
+        ("TENANTRY_TRUSTED_PROXIES", "-1"),
+        ("TENANTRY_MAIL_FROM", "nobody"),
+        ("TENANTRY_SMTP_PORT", "mail"),
+    ],
+)
+def test_an_unsafe_or_unreadable_setting_stops_the_program_by_its_name(tmp_path: Path, name: str, value: str):
+    ended = manage("check", environment={**PRODUCTION, name: value}, home=tmp_path)
+    assert ended.returncode != 0
+    assert f"- {name}: " in ended.stderr, ended.stderr
+
+
+def test_bootstrap_by_token_needs_a_long_token(tmp_path: Path):
+    environment = {**PRODUCTION, "TENANTRY_BOOTSTRAP_MODE": "token", "TENANTRY_BOOTSTRAP_TOKEN": "guess"}
+    ended = manage("check", environment=environment, home=tmp_path)
+    assert ended.returncode != 0
+    assert "- TENANTRY_BOOTSTRAP_TOKEN: " in ended.stderr
+
+
+def test_what_is_wrong_is_said_without_the_value(tmp_path: Path):
+    ended = manage("check", environment={**PRODUCTION, "TENANTRY_SECRET_KEY": "hunter2"}, home=tmp_path)
+    assert "hunter2" not in ended.stdout + ended.stderr
