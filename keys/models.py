@@ -1,5 +1,6 @@
 """Keys of projects and personal tokens. Of a secret only the hash is kept."""
 
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from django.utils import timezone
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import KEY_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
 from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet, new_id
+
+# From when on people are told that a key will end.
+EXPIRING_SOON = timedelta(days=14)
 
 
 class KeyQuerySet(TenantQuerySet):
@@ -23,6 +27,39 @@ class KeyQuerySet(TenantQuerySet):
         """Neither revoked nor expired."""
         now = timezone.now()
         return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+    def in_state(self, state: "Key.State") -> "KeyQuerySet":
+        """Those that are in that state now."""
+        if state == Key.State.REVOKED:
+            return self.exclude(revoked_at=None)
+        if state == Key.State.EXPIRED:
+            return self.filter(expires_at__lte=timezone.now(), revoked_at=None)
+        return self.usable()
+
+    def expiring(self) -> "KeyQuerySet":
+        """Those that work and end soon."""
+        return self.usable().filter(expires_at__lte=timezone.now() + EXPIRING_SOON)
+
+    def matching(self, *, mode: str = "", kind: str = "", state: str = "") -> "KeyQuerySet":
+        """Narrowed by each value that is given; `state` is active, expiring or ended."""
+        rows = self.filter(**{name: value for name, value in (("mode", mode), ("kind", kind)) if value})
+        if state == "active":
+            return rows.usable()
+        if state == "expiring":
+            return rows.expiring()
+        if state == "ended":
+            return rows.filter(models.Q(revoked_at__isnull=False) | models.Q(expires_at__lte=timezone.now()))
+        return rows
+
+    def counts(self) -> dict[str, int]:
+        """How many are `working`, of them `secret`, `publishable` and `expiring`; one query."""
+        soon = models.Q(expires_at__lte=timezone.now() + EXPIRING_SOON)
+        return self.usable().aggregate(
+            working=models.Count("id"),
+            secret=models.Count("id", filter=models.Q(kind=Key.Kind.SECRET)),
+            publishable=models.Count("id", filter=models.Q(kind=Key.Kind.PUBLISHABLE)),
+            expiring=models.Count("id", filter=soon),
+        )
 
     def by_reference(self, reference: str) -> "Key | None":
         """By public id; None for what does not parse, as for what does not exist."""
@@ -96,9 +133,29 @@ class Key(TenantModel):
         return self.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else self.State.ACTIVE
 
     @property
+    def expires_soon(self) -> bool:
+        """Whether it works now and ends within EXPIRING_SOON."""
+        if self.expires_at is None or self.state != self.State.ACTIVE:
+            return False
+        return self.expires_at <= timezone.now() + EXPIRING_SOON
+
+    @property
     def permission_set(self) -> frozenset[Permission]:
         """The permissions; a name that is no longer known grants nothing."""
         return frozenset(permission for permission in KEY_PERMISSIONS if permission.value in self.permissions)
+
+
+class PersonalTokenQuerySet(models.QuerySet["PersonalToken"]):
+    """Reads of personal tokens."""
+
+    def of_user(self, user_id: UUID) -> "PersonalTokenQuerySet":
+        """One person's."""
+        return self.filter(user_id=user_id)
+
+    def by_reference(self, reference: str) -> "PersonalToken | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        token_id = parse_public_id("tok", reference)
+        return self.filter(id=token_id).first() if token_id else None
 
 
 class PersonalToken(models.Model):
@@ -116,6 +173,8 @@ class PersonalToken(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects: ClassVar = PersonalTokenQuerySet.as_manager()
+
     class Meta:
         db_table = "keys_personal_token"
         indexes = [models.Index(fields=["user", "-id"], name="keys_personal_token_by_user")]
@@ -131,7 +190,14 @@ class PersonalToken(models.Model):
     @property
     def is_usable(self) -> bool:
         """Neither revoked nor expired."""
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+        return self.state == Key.State.ACTIVE
+
+    @property
+    def state(self) -> "Key.State":
+        """Whether it works now."""
+        if self.revoked_at:
+            return Key.State.REVOKED
+        return Key.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else Key.State.ACTIVE
 
     @property
     def permission_set(self) -> frozenset[Permission] | None:

@@ -1,7 +1,24 @@
 """Dashboard routes of keys."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from keys.views import keys, listing, tokens
 
 app_name = "keys"
 
-urlpatterns: list[URLPattern] = []
+ORGANIZATION = "orgs/<str:organization>/"
+KEYS = f"{ORGANIZATION}projects/<str:project>/keys/"
+
+urlpatterns = [
+    path(f"{ORGANIZATION}panels/keys/", listing.KeyPanel.as_view(), name="panel"),
+    path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
+    path(KEYS, listing.KeyList.as_view(), name="list"),
+    path(f"{KEYS}new/", keys.KeyCreate.as_view(), name="create"),
+    path(f"{KEYS}<str:key>/", keys.KeyDetail.as_view(), name="detail"),
+    path(f"{KEYS}<str:key>/edit/", keys.KeyEdit.as_view(), name="edit"),
+    path(f"{KEYS}<str:key>/rotate/", keys.KeyRotate.as_view(), name="rotate"),
+    path(f"{KEYS}<str:key>/revoke/", keys.KeyRevoke.as_view(), name="revoke"),
+    path("profile/tokens/", tokens.TokenList.as_view(), name="tokens"),
+    path("profile/tokens/new/", tokens.TokenCreate.as_view(), name="token-create"),
+    path("profile/tokens/<str:token>/revoke/", tokens.TokenRevoke.as_view(), name="token-revoke"),
+]

@@ -1,11 +1,13 @@
 """Projects, and roles that differ within one."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import Role
+from config.kernel.principals import KeyPrincipal, Principal
 from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 from orgs.models.organization import SLUG, SLUG_LENGTH, validate_slug
 
@@ -19,6 +21,20 @@ class ProjectQuerySet(TenantQuerySet):
     def active(self) -> "ProjectQuerySet":
         """Not archived."""
         return self.filter(status=Project.Status.ACTIVE)
+
+    def matching(self, *, search: str = "", status: str = "") -> "ProjectQuerySet":
+        """Narrowed by a part of the name or slug, and by status, where given."""
+        rows = self.filter(status=status) if status else self
+        return rows.filter(models.Q(name__icontains=search) | models.Q(slug__icontains=search)) if search else rows
+
+    def counts(self) -> dict[str, int]:
+        """How many are `active` and `archived`, in one query."""
+        active = models.Q(status=Project.Status.ACTIVE)
+        return self.aggregate(active=models.Count("id", filter=active), archived=models.Count("id", filter=~active))
+
+    def visible_to(self, principal: Principal) -> "ProjectQuerySet":
+        """All of the organization; to a key its own project only, since the gate answers that others are absent."""
+        return self.filter(id=principal.project_id) if isinstance(principal, KeyPrincipal) else self
 
     def by_reference(self, reference: str) -> "Project | None":
         """By public id or slug; None for what does not parse, as for what does not exist."""
@@ -61,12 +77,22 @@ class Project(TenantModel):
         return self.status == self.Status.ACTIVE
 
 
+class ProjectMembershipQuerySet(TenantQuerySet):
+    """Reads of project memberships."""
+
+    def of_project(self, project_id: UUID) -> "ProjectMembershipQuerySet":
+        """One project's, with their people."""
+        return self.filter(project_id=project_id).select_related("membership__user", "membership__custom_role")
+
+
 class ProjectMembership(TenantModel):
     """A member's other role in one project, in place of the organization role."""
 
     project = TenantForeignKey(Project, models.CASCADE, related_name="memberships")
     membership = TenantForeignKey("orgs.Membership", models.CASCADE, related_name="project_memberships")
     role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in PROJECT_ROLES])
+
+    objects: ClassVar = TenantManager.from_queryset(ProjectMembershipQuerySet)()
 
     class Meta:
         db_table = "projects_project_membership"

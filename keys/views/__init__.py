@@ -1,0 +1,1 @@
+"""Dashboard pages of keys and personal tokens."""

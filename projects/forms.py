@@ -1,0 +1,70 @@
+"""Forms of the project pages."""
+
+from typing import Any, cast
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import slugify
+
+from config.kernel.permissions import ROLE_PERMISSIONS, Permission
+from orgs.models import Membership
+from orgs.models.organization import SLUG_LENGTH
+from orgs.models.user import normalize_email
+from projects.models import PROJECT_ROLES, Project
+
+NAME_LENGTH = Project._meta.get_field("name").max_length
+
+
+class ProjectFilter(forms.Form):
+    """What the list is narrowed to; `status` is active unless said otherwise."""
+
+    q = forms.CharField(required=False, max_length=NAME_LENGTH, label="Name or slug")
+    status = forms.ChoiceField(required=False, choices=Project.Status.choices)
+
+
+class ProjectForm(forms.Form):
+    """Name and slug. A slug that is left out is made from the name."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    slug = forms.CharField(
+        required=False,
+        max_length=SLUG_LENGTH,
+        help_text="Part of the project's address: lower-case letters, digits and hyphens. Made from the name if empty.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("slug") and cleaned.get("name"):
+            cleaned["slug"] = slugify(cleaned["name"]).replace("_", "-")[:SLUG_LENGTH].strip("-")
+            if not cleaned["slug"]:
+                self.add_error("slug", "The name has no letters for a slug: write one.")
+            # Shown in the field, so that a slug which is taken can be changed.
+            data = cast("QueryDict", self.data).copy()
+            data["slug"] = cleaned["slug"]
+            self.data = data
+        return cleaned
+
+
+class ProjectRoleForm(forms.Form):
+    """A member, by address, and the role they get in the project. `holder` is what the viewer may do."""
+
+    member = forms.EmailField(
+        label="Email address of the member",
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "list": "people"}),
+    )
+    role = forms.ChoiceField(
+        label="Role in this project", help_text="In place of the role they have in the organization."
+    )
+
+    def __init__(self, *args: Any, holder: frozenset[Permission], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roles = [role for role in PROJECT_ROLES if ROLE_PERMISSIONS[role] <= holder]
+        self.fields["role"].choices = [(role.value, role.value.capitalize()) for role in roles]  # type: ignore[attr-defined]
+
+    def clean_member(self) -> Membership:
+        email = normalize_email(self.cleaned_data["member"])
+        membership = Membership.objects.with_people().filter(user__email=email).first()
+        if membership is None:
+            raise forms.ValidationError("No member of this organization has this address: invite them first.")
+        return membership
