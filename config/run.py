@@ -25,7 +25,7 @@ from config.embedded.processes import Child
 from config.embedded.servers import Servers
 from config.embedded.signals import StopSignals
 
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 HIGHEST_PORT = 65535
 TAIL_LINES = 30
 WORKER_PROCESSES = 2

@@ -100,7 +100,7 @@ def test_it_runs_survives_a_kill_and_ends_without_a_trace(home_path: Path, envir
         assert f"Tenantry is ready at {url}" in lines
         assert verify_like(curl)["valid"] is True
         second.send_signal(signal.SIGTERM)
-        assert second.wait(40) == 0
+        assert second.wait(90) == 0
     assert processes_of(home_path) == []
     assert list((home_path / "run").glob("*.pid")) == []
     assert running_environment(home_path) is None
@@ -155,12 +155,12 @@ def test_a_failing_start_shows_the_end_of_the_log_and_leaves_nothing(
 def test_an_interrupted_start_leaves_nothing(home_path: Path, environment: dict[str, str]) -> None:
     environment["PORT"] = str(free_port())
     with running(environment) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (home_path / "run" / "migrate.pid").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(40) == 0
+        assert process.wait(90) == 0
     assert processes_of(home_path) == []
 
 

@@ -35,7 +35,7 @@ time.sleep(600)
 FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -60,7 +60,7 @@ def supervisor(environment: Mapping[str, str], *arguments: str) -> Iterator[subp
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def records(home: Path) -> list[ProcessRecord]:
@@ -118,7 +118,7 @@ def test_after_a_kill_nothing_is_left_and_the_next_start_has_the_data(
         assert redis.from_url(urls["REDIS_URL"]).get("kept") == b"42"
         left = records(home_path)
         second.send_signal(signal.SIGTERM)
-        assert second.wait(20) == 128 + signal.SIGTERM
+        assert second.wait(60) == 128 + signal.SIGTERM
         assert not any(record.alive for record in left)
 
 
@@ -137,7 +137,7 @@ def test_signals_reach_the_command_and_the_servers_wait_for_it(environment: dict
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "True\n"
-        assert process.wait(20) == 5
+        assert process.wait(60) == 5
 
 
 def test_a_second_supervisor_of_a_home_is_told_who_has_it(home_path: Path) -> None:
