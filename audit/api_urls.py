@@ -1,5 +1,11 @@
 """REST routes of audit, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from audit.api import AuditEvents, EventTypes, OneAuditEvent
+
+urlpatterns = [
+    path("orgs/<str:organization>/audit-events", AuditEvents.as_view(), name="api-audit-events"),
+    path("orgs/<str:organization>/audit-events/<str:event>", OneAuditEvent.as_view(), name="api-audit-event"),
+    path("event-types", EventTypes.as_view(), name="api-event-types"),
+]

@@ -22,6 +22,4 @@ ACCESS: dict[str, Access] = {
     **dict.fromkeys(_ENTRANCE, PUBLIC),
     **dict.fromkeys(_ACCOUNT, SIGNED_IN),
     "admin:*": STAFF,
-    "api-schema": PUBLIC,
-    "api-docs": PUBLIC,
 }

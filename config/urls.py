@@ -1,9 +1,10 @@
 """The routes of the installation."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from config.admin import site
 from config.kernel import health
+from config.kernel.api import documentation
 
 handler400 = "config.kernel.problems.bad_request"
 handler403 = "config.kernel.problems.permission_denied"
@@ -18,6 +19,9 @@ urlpatterns = [
     path("", include("allauth.account.urls")),
     path("admin/", site.urls),
     path("api/v1/", include("config.api_urls")),
+    path("api/schema", documentation.OpenApiDocument.as_view(), name="api-schema"),
+    path("api/docs", documentation.Documentation.as_view(), name="api-docs"),
+    re_path(r"^(?:api|access|scim)/", documentation.NothingHere.as_view(), name="api-nothing"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]

@@ -1,5 +1,23 @@
 """REST routes of keys, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
+from keys.api.tokens import OneToken, Tokens
+from keys.api.verification import KeyVerification, KeyVerifications
+from keys.api.whoami import WhoAmI
+
+KEYS = "orgs/<str:organization>/projects/<str:project>/keys"
+KEY = f"{KEYS}/<str:key>"
+
+urlpatterns = [
+    path("whoami", WhoAmI.as_view(), name="api-whoami"),
+    path(KEYS, Keys.as_view(), name="api-keys"),
+    path(KEY, OneKey.as_view(), name="api-key"),
+    path(f"{KEY}/rotate", KeyRotation.as_view(), name="api-key-rotate"),
+    path(f"{KEY}/revoke", KeyRevocation.as_view(), name="api-key-revoke"),
+    path("keys/verify", KeyVerification.as_view(), name="api-keys-verify"),
+    path("keys/verify-batch", KeyVerifications.as_view(), name="api-keys-verify-batch"),
+    path("me/tokens", Tokens.as_view(), name="api-tokens"),
+    path("me/tokens/<str:token>", OneToken.as_view(), name="api-token"),
+]

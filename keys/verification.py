@@ -43,6 +43,8 @@ class Verification:
     plan: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     expires_at: datetime | None = None
+    ratelimit: dict[str, int] | None = None
+    remaining: int | None = None
 
     @property
     def valid(self) -> bool:

@@ -4,9 +4,10 @@ from django.http import HttpRequest
 
 from config.kernel.access import Admission, narrowed
 from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
+from config.kernel.paging import Page, page_of
 from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS
 from config.kernel.principals import ANONYMOUS, KeyPrincipal, Principal, UserPrincipal
-from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization
 
 
@@ -39,16 +40,46 @@ class OrganizationGate:
             membership=membership,
         )
 
-    def admit_credential(self, principal: KeyPrincipal) -> Admission:
-        """The organization of a key. Around its project a key may see, and change nothing."""
-        organization = Organization.objects.filter(id=principal.organization_id).first()
+    def admit_credential(self, principal: KeyPrincipal | UserPrincipal) -> Admission:
+        """The organization of a key, or of a personal token of a member.
+
+        Around its project a key may see, and change nothing.
+        """
+        organization = Organization.objects.filter(id=principal.organization_id or INSTALLATION_ID).first()
         if organization is None or not organization.is_active:
+            raise AuthFailure
+        if isinstance(principal, KeyPrincipal):
+            permissions = principal.permissions & KEY_ORGANIZATION_PERMISSIONS
+            return Admission(principal, permissions=permissions, organization=organization)
+        with tenant_scope(organization.id):
+            membership = Membership.objects.of_user(principal.user_id).select_related("custom_role").first()
+        if membership is None:
             raise AuthFailure
         return Admission(
             principal,
-            permissions=principal.permissions & KEY_ORGANIZATION_PERMISSIONS,
+            permissions=narrowed(principal, membership.permissions),
             organization=organization,
+            membership=membership,
         )
+
+
+def admissions_of(principal: UserPrincipal, *, cursor: str | None = None, limit: int) -> Page:
+    """A page of a person's organizations, whatever their status, the newest membership first. Two queries."""
+    with system_scope("the organizations of one person"):
+        rows = Membership.objects.of_user(principal.user_id).select_related("custom_role")
+        page = page_of(rows, cursor=cursor, limit=limit)
+    organizations = Organization.objects.in_bulk([membership.org_id for membership in page.rows])
+    admissions = [
+        Admission(
+            principal,
+            permissions=narrowed(principal, membership.permissions),
+            organization=organizations[membership.org_id],
+            membership=membership,
+        )
+        for membership in page.rows
+        if membership.org_id in organizations
+    ]
+    return Page(admissions, page.next)
 
 
 def page_principal(request: HttpRequest) -> Principal:

@@ -1,5 +1,18 @@
 """REST routes of projects, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from projects.api.members import ProjectMember, ProjectMembers
+from projects.api.projects import Archiving, OneProject, Projects, Restoring
+
+PROJECTS = "orgs/<str:organization>/projects"
+PROJECT = f"{PROJECTS}/<str:project>"
+
+urlpatterns = [
+    path(PROJECTS, Projects.as_view(), name="api-projects"),
+    path(PROJECT, OneProject.as_view(), name="api-project"),
+    path(f"{PROJECT}/archive", Archiving.as_view(), name="api-project-archive"),
+    path(f"{PROJECT}/restore", Restoring.as_view(), name="api-project-restore"),
+    path(f"{PROJECT}/members", ProjectMembers.as_view(), name="api-project-members"),
+    path(f"{PROJECT}/members/<str:user>", ProjectMember.as_view(), name="api-project-member"),
+]

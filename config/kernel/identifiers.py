@@ -5,6 +5,8 @@ from uuid import UUID
 from typeid import TypeID
 from typeid.errors import TypeIDException
 
+from config.kernel.errors import Absent
+
 LONGEST = 80
 
 
@@ -22,3 +24,11 @@ def parse_public_id(prefix: str, text: str) -> UUID | None:
         return UUID(str(parsed.uuid)) if parsed.prefix == prefix else None
     except (TypeIDException, ValueError):
         return None
+
+
+def required_id(prefix: str, text: str) -> UUID:
+    """The UUID behind a public id. Raises Absent when it is not one of this kind."""
+    found = parse_public_id(prefix, text)
+    if found is None:
+        raise Absent
+    return found

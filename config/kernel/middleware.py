@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.http.request import RequestDataTooBig
 from uuid_utils.compat import uuid7
 
 from config.kernel.context import RequestContext, request_context
-from config.kernel.errors import TenantryError, TooLarge
-from config.kernel.problems import render_problem
+from config.kernel.errors import ServerFault, TenantryError, TooLarge
+from config.kernel.problems import render_problem, speaks_json
+
+logger = structlog.get_logger()
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 USER_AGENT_LENGTH = 256
@@ -55,7 +57,7 @@ class RequestContextMiddleware:
         started = time.perf_counter()
         with request_context(context), structlog.contextvars.bound_contextvars(request_id=request_id):
             length = request.META.get("CONTENT_LENGTH") or "0"
-            if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
                 response = render_problem(request, TooLarge())
             else:
                 response = self.get_response(request)
@@ -83,4 +85,7 @@ class ProblemMiddleware:
             return render_problem(request, exception)
         if isinstance(exception, RequestDataTooBig):
             return render_problem(request, TooLarge())
+        if settings.DEBUG and speaks_json(request):  # where Django would show its own page
+            logger.error("request failed", exc_info=exception)
+            return render_problem(request, ServerFault())
         return None

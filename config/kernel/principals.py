@@ -37,6 +37,11 @@ class UserPrincipal(Principal):
     allowed: frozenset[Permission] | None = None
     token_id: UUID | None = None
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a personal token holds less than its person: one organization only, or chosen permissions."""
+        return self.organization_id is not None or self.allowed is not None
+
     @classmethod
     def of(
         cls,

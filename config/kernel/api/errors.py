@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
-from django.http.request import RequestDataTooBig, UnreadablePostError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -51,7 +50,7 @@ def as_ours(error: Exception) -> TenantryError | None:  # noqa: PLR0911 - one li
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed()
         case exceptions.Throttled():
-            return RateLimited(int(error.wait or 1))
+            return RateLimited(int(getattr(error, "wait", None) or 1))
         case Http404() | exceptions.NotFound():
             return Absent()
         case PermissionDenied() | exceptions.PermissionDenied():

@@ -1,6 +1,7 @@
 """The one body format that programs send."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -8,6 +9,8 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from config.kernel.errors import Malformed, TooLarge
+
+DEEPEST = 20
 
 
 class JSONParser(BaseParser):
@@ -22,10 +25,43 @@ class JSONParser(BaseParser):
         if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise TooLarge
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            data = json.loads(
+                body.decode("utf-8"),
+                object_pairs_hook=_unique,
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
+            )
+            _require_shallow(data)
+            if b"\\u" in body:
+                json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate cannot be written again
         except (ValueError, RecursionError) as error:
             raise Malformed from error
+        return data
+
+
+def _require_shallow(data: Any) -> None:
+    level = [data]
+    for _ in range(DEEPEST):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [child for item in nested for child in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return
+    raise ValueError(f"Nested more than {DEEPEST} levels deep.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A name comes twice (RFC 8259, 4).")
+    return found
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON (RFC 8259).")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is beyond every number that we can keep.")
+    return number

@@ -1,9 +1,14 @@
-"""Bases of what the REST interface reads: nothing is coerced, nothing unknown is dropped silently."""
+"""Bases of what the REST interface reads and shows: nothing is coerced, nothing unknown is dropped silently."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+
+from config.kernel.api.fields import Flag, Text
+from config.kernel.paging import CURSOR_LENGTH, DEFAULT_LIMIT, MAXIMUM_LIMIT, limit_of
+
+__all__ = ["Body", "Flag", "Limit", "PagedQuery", "ProblemBody", "Query", "Record", "RefusedCredential", "Text"]
 
 
 class Body(serializers.Serializer):
@@ -19,23 +24,60 @@ class Body(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class Text(serializers.CharField):
-    """A string that must come as a string. NUL bytes are refused by CharField itself, lone surrogates here."""
+class Query(Body):
+    """The parameters of a query string. A mistyped filter is an error, so that it never widens a list."""
 
-    def to_internal_value(self, data: Any) -> str:
+
+class Limit(serializers.IntegerField):
+    """How many rows a page has."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=MAXIMUM_LIMIT, default=DEFAULT_LIMIT, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str):
             self.fail("invalid")
-        try:
-            data.encode()
-        except UnicodeEncodeError:
-            self.fail("invalid")
-        return super().to_internal_value(data)
+        return limit_of(data)
 
 
-class Flag(serializers.BooleanField):
-    """true or false, and nothing that merely looks like it."""
+class PagedQuery(Query):
+    """What every list understands."""
 
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
+    cursor = Text(
+        required=False,
+        min_length=CURSOR_LENGTH,
+        max_length=CURSOR_LENGTH,
+        help_text="`next` of the answer before; without it the first page.",
+    )
+    limit = Limit(help_text="How many records the page may have.")
+
+
+class Record(serializers.Serializer):
+    """A row as programs see it. Every field is always present."""
+
+
+class ProblemBody(serializers.Serializer):
+    """An error (RFC 9457). `code` is stable, `detail` tells a person what to do next."""
+
+    type = serializers.ChoiceField(choices=["about:blank"])
+    title = serializers.CharField()
+    status = serializers.IntegerField(min_value=400, max_value=599)
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment]  # DRF takes declared fields out of the class
+        required=False, help_text="The sentences about each wrong field."
+    )
+
+    class Meta:
+        ref_name = "Problem"
+
+
+class RefusedCredential(serializers.Serializer):
+    """No credential or a bad one: one body for every cause."""
+
+    type = serializers.ChoiceField(choices=["about:blank"])
+    title = serializers.ChoiceField(choices=["auth failure"])
+    status = serializers.ChoiceField(choices=[401])
+
+    class Meta:
+        ref_name = "AuthFailure"

@@ -1,47 +1,41 @@
 """The base of every REST view: declared access, strict input, pages by cursor, ETags."""
 
 import hashlib
-from collections.abc import Mapping
-from contextlib import ExitStack
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.kernel.access import Access, Admission, access_for, admitted
-from config.kernel.errors import MethodNotAllowed, PreconditionFailed
-from config.kernel.paging import limit_of, page_of
-from config.kernel.principals import ANONYMOUS, Principal
+from config.kernel.access import Access, Admission
+from config.kernel.api.access import DeclaredAccess
+from config.kernel.api.operations import Operation, operation_of
+from config.kernel.api.serializers import Body
+from config.kernel.errors import PreconditionFailed
+from config.kernel.paging import DEFAULT_LIMIT, page_of
 
-
-class DeclaredAccess(BasePermission):
-    """DRF's door to the two gates: enters the scope that the view's declaration asks for."""
-
-    def has_permission(self, request: Request, view: "ApiView") -> bool:  # type: ignore[override]
-        access = access_for(view.access, request.method or "")
-        if access is None:
-            raise MethodNotAllowed
-        view.admission = view.scopes.enter_context(
-            admitted(access, principal=request.user, references=view.kwargs, headers=request.headers)
-        )
-        return True
+SAFE = ("GET", "HEAD")
 
 
 class ApiView(APIView):
-    """Subclasses declare `access` per method and write the methods; `admission` says who asks and about what.
+    """Subclasses declare `access` per method and write the methods, each with its `@operation` or `@listing`.
 
-    The tenant scope lasts until the method has returned, so answers must be plain data by then.
+    `admission` says who asks and about what, `query` holds the parameters of the query string. The tenant scope
+    lasts until the method has returned, so answers must be plain data by then.
     """
 
     access: ClassVar[Mapping[str, Access]]
     permission_classes = [DeclaredAccess]
     admission: Admission
     scopes: ExitStack
+    query: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -51,45 +45,75 @@ class ApiView(APIView):
 
     @property
     def allowed_methods(self) -> list[str]:
-        return sorted(self.access)
+        return sorted({*self.access, *(["HEAD"] if "GET" in self.access else [])})
+
+    @property
+    def operation(self) -> Operation | None:
+        """What the method in hand declares."""
+        return operation_of(self, self.request.method or "")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with ExitStack() as self.scopes:
             return super().dispatch(request, *args, **kwargs)
 
-    def read(self, serializer_class: type[serializers.Serializer], *, partial: bool = False) -> dict[str, Any]:
-        """The validated body. Raises DRF's ValidationError, rendered as `invalid`."""
-        serializer = serializer_class(data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Access first, then the query string, then that no body came where none is read."""
+        super().initial(request, *args, **kwargs)
+        self.query = {}
+        if self.operation is None:
+            return
+        self.query = validated(self.operation.query, single_values(request))
+        if self.operation.body is None and request.method not in SAFE:
+            self.read(Body)
+
+    def read(self, serializer_class: type[serializers.Serializer] | None = None) -> dict[str, Any]:
+        """The validated body, by default of the class that the method declares.
+
+        Raises DRF's ValidationError, rendered as `invalid`.
+        """
+        declared = self.operation.body if self.operation else None
+        return validated(serializer_class or declared or Body, self.request.data)
 
     def page(self, rows: QuerySet, serializer_class: type[serializers.BaseSerializer]) -> Response:
-        """`{"data": […], "next": cursor}` of the page that the query string asks for."""
-        parameters = self.request.query_params
-        page = page_of(rows, cursor=parameters.get("cursor"), limit=limit_of(parameters.get("limit")))
+        """`{"data": […], "next": cursor}` of the page of `rows` that the query string asks for."""
+        page = page_of(rows, cursor=self.query.get("cursor"), limit=self.query.get("limit", DEFAULT_LIMIT))
         return Response({"data": serializer_class(page.rows, many=True).data, "next": page.next})
 
     def answer(
         self, row: Any, serializer_class: type[serializers.BaseSerializer], *, status: int = 200, **extra: Any
     ) -> Response:
         """One record with its ETag; `extra` adds fields that are shown this once."""
-        return Response({**serializer_class(row).data, **extra}, status=status, headers={"ETag": etag_of(row)})
+        record = serializer_class(row).data
+        return Response({**record, **extra}, status=status, headers={"ETag": etag_of(record)})
 
-    def require_match(self, row: Any) -> None:
-        """Raises PreconditionFailed when If-Match names another version of `row` (RFC 9110, 13.1.1)."""
-        wanted = self.request.headers.get("If-Match")
-        if wanted is None or wanted.strip() == "*":
-            return
-        if etag_of(row) not in [tag.strip() for tag in wanted.split(",")]:
-            raise PreconditionFailed
+    @contextmanager
+    def matching(self, lock: Callable[[], Any], serializer_class: type[serializers.BaseSerializer]) -> Iterator[None]:
+        """A transaction for a change, in which If-Match holds to the end (RFC 9110, 13.1.1).
+
+        `lock` fetches the row locked. Raises PreconditionFailed when If-Match names another version of its record.
+        """
+        with transaction.atomic():
+            wanted = self.request.headers.get("If-Match", "*").strip()
+            if wanted != "*":
+                current = etag_of(serializer_class(lock()).data)
+                if current not in [tag.strip() for tag in wanted.split(",")]:
+                    raise PreconditionFailed
+            yield
 
 
-def anonymous() -> Principal:
-    """DRF's UNAUTHENTICATED_USER."""
-    return ANONYMOUS
+def validated(serializer_class: type[serializers.Serializer], data: Any) -> dict[str, Any]:
+    """What `data` holds by that class. Raises DRF's ValidationError."""
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
-def etag_of(row: Any) -> str:
-    """A strong entity tag of a row's version."""
-    version = f"{row.pk}:{row.updated_at.isoformat()}"
-    return f'"{hashlib.sha256(version.encode()).hexdigest()[:32]}"'
+def single_values(request: Request) -> dict[str, Any]:
+    """The query string. A parameter that comes twice is handed on as a list, which no field accepts."""
+    return {name: values[0] if len(values) == 1 else values for name, values in request.query_params.lists()}
+
+
+def etag_of(record: Mapping[str, Any]) -> str:
+    """A strong entity tag: the same record has the same, however it was read."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), default=str)
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'

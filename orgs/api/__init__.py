@@ -1,0 +1,1 @@
+"""REST views of organizations and people, one module a noun."""

@@ -1,0 +1,126 @@
+"""Organizations."""
+
+from dataclasses import replace
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.kernel.access import SIGNED_IN, Admission, organization
+from config.kernel.api.idempotency import idempotent
+from config.kernel.api.operations import listing, operation
+from config.kernel.api.views import ApiView
+from config.kernel.errors import Conflict, Forbidden
+from config.kernel.permissions import Permission
+from config.kernel.principals import UserPrincipal
+from config.kernel.tenancy.scope import tenant_scope
+from orgs.access import admissions_of
+from orgs.api.people import person
+from orgs.models import Membership, Organization
+from orgs.serializers import (
+    Confirmation,
+    MemberRecord,
+    NewOrganization,
+    OrganizationChanges,
+    OrganizationRecord,
+    Transfer,
+)
+from orgs.services import members, organizations
+from orgs.services.authority import lock_organization
+
+
+class Organizations(ApiView):
+    """The caller's organizations."""
+
+    access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
+
+    @listing("list_organizations", OrganizationRecord)
+    def get(self, request: Request) -> Response:
+        """The organizations that the caller belongs to; for a key, its own.
+
+        Those that are disabled or being deleted are among them.
+        """
+        if self.admission.organization:
+            return Response({"data": OrganizationRecord([self.admission], many=True).data, "next": None})
+        page = admissions_of(person(self.admission), **self.query)
+        return Response({"data": OrganizationRecord(page.rows, many=True).data, "next": page.next})
+
+    @idempotent
+    @operation(
+        "create_organization", OrganizationRecord, body=NewOrganization, status=201, refusals=[Conflict, Forbidden]
+    )
+    def post(self, request: Request) -> Response:
+        """Makes an organization that the caller owns.
+
+        Needs a personal token that is not narrowed to one organization or to chosen permissions.
+        """
+        created = organizations.create_organization(actor=self.admission.principal, **self.read())
+        return self.answer(admission_of_owner(person(self.admission), created), OrganizationRecord, status=201)
+
+
+class OneOrganization(ApiView):
+    """One organization."""
+
+    access = {
+        "GET": organization(Permission.VIEW_ORG, while_inactive=True),
+        "PATCH": organization(Permission.MANAGE_BILLING),
+        "DELETE": organization(Permission.DELETE_ORG),
+    }
+
+    @operation("get_organization", OrganizationRecord)
+    def get(self, request: Request, organization: str) -> Response:
+        """One organization, also while it is being deleted."""
+        return self.answer(self.admission, OrganizationRecord)
+
+    @operation("update_organization", OrganizationRecord, body=OrganizationChanges, matches=True, refusals=[Conflict])
+    def patch(self, request: Request, organization: str) -> Response:
+        """Changes the name or the slug.
+
+        `manage_billing` governs the organization's own settings, its name and slug included.
+        """
+        changes = self.read()
+        with self.matching(self._locked, OrganizationRecord):
+            updated = organizations.update_organization(actor=self.admission.principal, **changes)
+        return self.answer(replace(self.admission, organization=updated), OrganizationRecord)
+
+    @operation("delete_organization", OrganizationRecord, body=Confirmation)
+    def delete(self, request: Request, organization: str) -> Response:
+        """Starts the grace period, at whose end everything of the organization is erased."""
+        deleted = organizations.delete_organization(actor=self.admission.principal, confirmation=self.read()["confirm"])
+        return self.answer(replace(self.admission, organization=deleted), OrganizationRecord)
+
+    def _locked(self) -> Admission:
+        return replace(self.admission, organization=lock_organization())
+
+
+class Restoration(ApiView):
+    """Taking a deletion back."""
+
+    access = {"POST": organization(Permission.DELETE_ORG, while_inactive=True)}
+
+    @operation("restore_organization", OrganizationRecord, refusals=[Conflict])
+    def post(self, request: Request, organization: str) -> Response:
+        """Takes a deletion back while the grace period lasts."""
+        restored = organizations.restore_organization(actor=self.admission.principal)
+        return self.answer(replace(self.admission, organization=restored), OrganizationRecord)
+
+
+class OwnershipTransfer(ApiView):
+    """Handing an organization over."""
+
+    access = {"POST": organization(Permission.DELETE_ORG)}
+
+    @operation("transfer_organization", MemberRecord, body=Transfer, refusals=[Conflict])
+    def post(self, request: Request, organization: str) -> Response:
+        """Makes another member an owner, and the caller what `own_role` says. Answers with the new owner."""
+        body = self.read()
+        owner = members.transfer_ownership(
+            actor=person(self.admission), to_user_id=body["to"], own_role=body["own_role"]
+        )
+        return self.answer(owner, MemberRecord)
+
+
+def admission_of_owner(actor: UserPrincipal, created: Organization) -> Admission:
+    """How the maker of an organization stands to it."""
+    with tenant_scope(created.id):
+        membership = Membership.objects.of_user(actor.user_id).get()
+    return Admission(actor, permissions=membership.permissions, organization=created, membership=membership)

@@ -1,0 +1,184 @@
+"""What the REST interface reads and shows of organizations and people."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.kernel.api.fields import Choice, Email, Id, Name, Permissions, PublicId, Slug, Text
+from config.kernel.api.serializers import Body, PagedQuery, Record
+from config.kernel.errors import Invalid
+from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
+from orgs.models import Invitation, Organization
+from orgs.services.invitations import BULK_LIMIT
+
+BUILT_IN_ROLES = [role.value for role in ROLE_PERMISSIONS]
+ROLES = [role.value for role in Role]
+ROLES_AFTER_TRANSFER = [Role.ADMIN.value, Role.DEVELOPER.value, Role.VIEWER.value]
+EVERY_PERMISSION = frozenset(Permission)
+TOKEN_LENGTH = 100
+
+
+# -- organizations ---------------------------------------------------------------------------------------------------
+class OrganizationRecord(Record):
+    """An organization as the caller stands to it, made from an Admission. A key has no role."""
+
+    id = Id("org", source="organization.id")
+    slug = serializers.CharField(source="organization.slug")
+    name = serializers.CharField(source="organization.name")
+    plan = serializers.ChoiceField(choices=Organization.Plan.values, source="organization.plan")
+    status = serializers.ChoiceField(choices=Organization.Status.values, source="organization.status")
+    erase_after = serializers.DateTimeField(
+        source="organization.erase_after", allow_null=True, help_text="When a deleting organization is erased."
+    )
+    role = serializers.ChoiceField(
+        choices=ROLES, source="membership.role", allow_null=True, help_text="The caller's; null for keys."
+    )
+    custom_role = Id("rol", source="membership.custom_role_id", allow_null=True)
+    permissions = Permissions(EVERY_PERMISSION, help_text="What the caller may do in the organization.")
+    created_at = serializers.DateTimeField(source="organization.created_at")
+    updated_at = serializers.DateTimeField(source="organization.updated_at")
+
+
+class NewOrganization(Body):
+    """A new organization."""
+
+    name = Name()
+    slug = Slug(help_text="Its part of addresses; unique in the installation.")
+
+
+class OrganizationChanges(Body):
+    """What is left out stays as it is."""
+
+    name = Name(required=False)
+    slug = Slug(required=False, help_text="The old slug goes on leading here.")
+
+
+class Confirmation(Body):
+    """The organization's slug, typed to show that it is meant."""
+
+    confirm = Text(max_length=48)
+
+
+class Transfer(Body):
+    """Who becomes an owner."""
+
+    to = PublicId("usr")
+    own_role = Choice(choices=ROLES_AFTER_TRANSFER, default=Role.ADMIN.value, help_text="What the caller becomes.")
+
+
+# -- people ----------------------------------------------------------------------------------------------------------
+class RoleChoice(Body):
+    """A built-in role, or a custom one in its place: exactly one of the two."""
+
+    role = Choice(choices=BUILT_IN_ROLES, required=False)
+    custom_role = PublicId("rol", required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("role" in attrs) == ("custom_role" in attrs):
+            raise Invalid.field("role", "Name either role or custom_role.")
+        attrs["custom_role_id"] = attrs.pop("custom_role", None)
+        attrs.setdefault("role", Role.CUSTOM.value)
+        return attrs
+
+
+class MemberRecord(Record):
+    """A member, named by their user's id."""
+
+    id = Id("usr", source="user_id")
+    email = serializers.EmailField(source="user.email")
+    name = serializers.CharField(source="user.name")
+    role = serializers.ChoiceField(choices=ROLES)
+    custom_role = Id("rol", source="custom_role_id", allow_null=True)
+    role_name = serializers.CharField(help_text="For people.")
+    permissions = Permissions(PERSONAL_PERMISSIONS)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class InvitationRecord(Record):
+    """An invitation. Its token is in the mail alone."""
+
+    id = Id("inv")
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=ROLES)
+    custom_role = Id("rol", source="custom_role_id", allow_null=True)
+    role_name = serializers.CharField(help_text="For people.")
+    state = serializers.ChoiceField(choices=Invitation.State.values)
+    invited_by = Id("usr", source="invited_by_id", allow_null=True)
+    expires_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True, help_text="When the newest mail went out.")
+    accepted_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class NewInvitation(RoleChoice):
+    """Whom to invite, and as what."""
+
+    email = Email(max_length=254)
+
+
+class NewInvitations(RoleChoice):
+    """Several addresses for one role."""
+
+    emails = serializers.ListField(
+        child=Text(max_length=254), min_length=1, max_length=BULK_LIMIT, help_text="Each is judged by itself."
+    )
+
+
+class InvitationLine(Record):
+    """What became of one address: an invitation, or the code and sentence of the error."""
+
+    line = serializers.IntegerField(min_value=1, help_text="Its place in `emails`, from 1.")
+    email = serializers.CharField()
+    invitation = InvitationRecord(allow_null=True)
+    code = serializers.CharField(help_text="Empty when the invitation was made.")
+    detail = serializers.CharField()
+
+
+class InvitationLines(Record):
+    """One result for each address, in the order in which they came."""
+
+    data = InvitationLine(many=True)  # type: ignore[assignment]  # DRF takes declared fields out of the class
+
+
+class InvitationToken(Body):
+    """The token in the link of the mail."""
+
+    token = Text(max_length=TOKEN_LENGTH)
+
+
+class InvitationQuery(PagedQuery):
+    """Filters of invitations."""
+
+    state = Choice(choices=Invitation.State.values, required=False)
+
+
+# -- roles -----------------------------------------------------------------------------------------------------------
+class RoleRecord(Record):
+    """A built-in role, whose id is its name, or one that the organization wrote."""
+
+    id = serializers.RegexField(r"\A(owner|admin|developer|viewer|rol_[0-7][0-9a-hjkmnp-tv-z]{25})\Z")
+    name = serializers.CharField()
+    description = serializers.CharField()
+    built_in = serializers.BooleanField()
+    permissions = Permissions(PERSONAL_PERMISSIONS)
+    created_at = serializers.DateTimeField(allow_null=True)
+    updated_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewRole(Body):
+    """A role of the organization's own. `view_org` is always in it."""
+
+    name = Name(max_length=60)
+    description = Text(max_length=200, required=False, allow_blank=True)
+    permissions = Permissions(PERSONAL_PERMISSIONS)
+
+
+class RoleChanges(Body):
+    """What is left out stays as it is."""
+
+    name = Name(max_length=60, required=False)
+    description = Text(max_length=200, required=False, allow_blank=True)
+    permissions = Permissions(PERSONAL_PERMISSIONS, required=False)

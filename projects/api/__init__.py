@@ -1,0 +1,1 @@
+"""REST views of projects, one module a noun."""
