@@ -94,7 +94,7 @@ class Guide:
 
 def guide() -> Guide:
     """The first steps of the organization in scope. Two queries."""
-    project, key = _first("project.created"), _first("key.created")
+    project, key = _first("project.created"), _first("key.created", kind="secret")
     return Guide(
         project=project is not None,
         key=key is not None,
@@ -102,8 +102,9 @@ def guide() -> Guide:
     )
 
 
-def _first(event: str) -> datetime | None:
-    return AuditEvent.objects.matching(event=event).order_by("id").values_list("created_at", flat=True).first()
+def _first(event: str, **data: str) -> datetime | None:
+    found = AuditEvent.objects.matching(event=event).filter(data__contains=data).order_by("id")
+    return found.values_list("created_at", flat=True).first()
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def require_free_slug(slug: str, *, keeping: Organization | None = None) -> None
 
 def slug_taken() -> Conflict:
     """The one answer to a slug that somebody has."""
-    return Conflict("This slug is taken: choose another one.", code="slug_taken", errors={"slug": ["Taken."]})
+    sentence = "This slug is taken: choose another one."
+    return Conflict(sentence, code="slug_taken", errors={"slug": [sentence]})
 
 
 @transaction.atomic
