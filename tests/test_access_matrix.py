@@ -24,6 +24,7 @@ from orgs.models import CustomRole, DataExport, Invitation, Membership, Organiza
 from projects.models import Project, ProjectMembership
 from tests.cast import Cast
 from tests.conftest import JSONClient
+from tests.texts import without_what_varies
 
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
 ROLES = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
@@ -128,8 +129,7 @@ def ask(
 
 def body_without_its_request(answer: Any) -> str:
     """A page's text without what differs from request to request."""
-    text = answer.content.decode()
-    text = re.sub(r'csrfmiddlewaretoken" value="[^"]+"|nonce="[^"]*"|req_[0-9a-f]{32}', "", text)
+    text = without_what_varies(answer.content.decode())
     return re.sub(re.escape(answer.request["PATH_INFO"]), "PATH", text)
 
 

@@ -48,7 +48,7 @@ def test_a_form_without_its_token_is_refused_in_words(cast: Cast):
     client.force_login(cast.owner)
     answer = client.post("/orgs/new/", {"name": "X", "slug": "x"})
     assert answer.status_code == 403
-    assert b"reload" in answer.content.lower()
+    assert b"load the page again" in answer.content.lower()
 
 
 def test_a_request_id_is_kept_when_it_is_sane_and_replaced_when_not(db: None):
