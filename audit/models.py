@@ -22,7 +22,7 @@ def first_id_at(moment: datetime) -> UUID:
     return UUID(int=milliseconds << RANDOM_BITS)
 
 
-class AuditEventQuerySet(TenantQuerySet):
+class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
     """Reads of the ledger."""
 
     def between(self, start: datetime | None, end: datetime | None) -> "AuditEventQuerySet":

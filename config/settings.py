@@ -7,6 +7,7 @@ from typing import Any
 import environs
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from marshmallow.validate import OneOf, Range
 from psycopg.conninfo import conninfo_to_dict
 
@@ -31,7 +32,7 @@ else:
 fallback: dict[str, str] = running or {}
 
 SECRET_KEY = env.str("TENANTRY_SECRET_KEY", fallback.get("TENANTRY_SECRET_KEY", ""))
-SECRET_KEY_FALLBACKS = env.list("TENANTRY_SECRET_KEY_FALLBACKS", [])
+SECRET_KEY_FALLBACKS: list[str] = env.list("TENANTRY_SECRET_KEY_FALLBACKS", [])
 # The address that people and programs reach us by: links in mails, the issuer of tokens, trusted origins.
 TENANTRY_URL = env.str("TENANTRY_URL", fallback.get("TENANTRY_URL", "http://127.0.0.1:8000")).rstrip("/")
 ALLOWED_HOSTS = env.list("TENANTRY_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
@@ -69,7 +70,7 @@ try:
     env.seal()
     problems: list[str] = []
 except environs.EnvValidationError as error:
-    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in error.error_messages.items()]
+    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in dict(error.error_messages).items()]
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     problems.append("TENANTRY_MAIL_FROM: write an address, as in `Tenantry <no-reply@example.com>`.")
 problems += problems_in_production(
@@ -116,6 +117,7 @@ CACHES = {
     }
 }
 
+TENANTRY_CELERY = "config.celery"
 CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ALWAYS_EAGER = False
@@ -350,6 +352,34 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "manifest-src": [SELF],
     }
+}
+
+# -- staff pages -----------------------------------------------------------------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Tenantry staff",
+    "SITE_HEADER": "Tenantry",
+    "SITE_SUBHEADER": "Staff",
+    "SITE_SYMBOL": "shield_person",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("tenantry/logo.svg")},
+    ],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .012 220)",
+            "100": "oklch(94% .025 220)",
+            "200": "oklch(88% .05 221)",
+            "300": "oklch(80% .08 222)",
+            "400": "oklch(71% .1 224)",
+            "500": "oklch(60% .1 227)",
+            "600": "oklch(47.5% .085 230)",
+            "700": "oklch(42% .075 231)",
+            "800": "oklch(36% .063 232)",
+            "900": "oklch(31% .053 232)",
+            "950": "oklch(23% .04 233)",
+        },
+    },
 }
 
 # -- logs ------------------------------------------------------------------------------------------------------------

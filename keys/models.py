@@ -16,7 +16,7 @@ from config.kernel.tenancy.models import TenantForeignKey, TenantManager, Tenant
 EXPIRING_SOON = timedelta(days=14)
 
 
-class KeyQuerySet(TenantQuerySet):
+class KeyQuerySet(TenantQuerySet["Key"]):
     """Reads of keys."""
 
     def of_project(self, project_id: UUID) -> "KeyQuerySet":

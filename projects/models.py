@@ -15,7 +15,7 @@ from orgs.models.organization import SLUG, SLUG_LENGTH, validate_slug
 PROJECT_ROLES = [Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
 
 
-class ProjectQuerySet(TenantQuerySet):
+class ProjectQuerySet(TenantQuerySet["Project"]):
     """Reads of projects."""
 
     def active(self) -> "ProjectQuerySet":

@@ -127,6 +127,26 @@ def ask(
         transaction.savepoint_rollback(sid)
 
 
+# Of these a view takes what it knows, so that a request gets past the reading of its body.
+FIELDS: dict[str, Any] = {
+    "name": "Taken over", "slug": "taken-over", "email": "thief@x.example", "role": "viewer", "confirm": "acme",
+    "kind": "secret", "mode": "live", "permissions": ["view_org"], "overlap_seconds": 0, "note": "taken",
+    "emails": ["thief@x.example"],
+}  # fmt: skip
+
+
+def ask_fully(cast: Cast, who: Any, route: Route, method: str, values: dict[str, str]) -> Any:
+    """The answer to a body of all the fields that this view knows."""
+    body = dict(FIELDS)
+    while True:
+        answer = ask(cast, who, route, method, values, body={} if method == "GET" else body)
+        problem = answer.json() if answer.headers.get("Content-Type") == "application/problem+json" else {}
+        unknown = [name for name in problem.get("errors", {}) if name in body]
+        if problem.get("code") != "invalid" or not unknown:
+            return answer
+        body = {name: value for name, value in body.items() if name not in unknown}
+
+
 def body_without_its_request(answer: Any) -> str:
     """A page's text without what differs from request to request."""
     text = without_what_varies(answer.content.decode())
@@ -197,7 +217,7 @@ def test_rows_of_another_tenant_are_absent_below_ones_own_organization(
         values = {**samples.foreign, name: samples.own[name]}
         if values[name] == samples.foreign[name]:
             continue
-        answer = ask(cast, cast.outsider, route, method, values)
+        answer = ask_fully(cast, cast.outsider, route, method, values)
         assert answer.status_code == 404, (name, answer.status_code, answer.content[:300])
         if is_rest(route):
             assert answer.json()["code"] == "not_found"

@@ -15,28 +15,9 @@ from config.kernel.routes import Route
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from tests.cast import Cast
-from tests.test_access_matrix import GATED, Samples, ask, named, samples
+from tests.test_access_matrix import GATED, Samples, ask, ask_fully, named, samples
 
 __all__ = ["samples"]
-
-# Of these a view takes what it knows, so that a write gets past the reading of its body.
-FIELDS: dict[str, Any] = {
-    "name": "Taken over", "slug": "taken-over", "email": "thief@x.example", "role": "viewer", "confirm": "acme",
-    "kind": "secret", "mode": "live", "permissions": ["view_org"], "overlap_seconds": 0, "note": "taken",
-    "emails": ["thief@x.example"],
-}  # fmt: skip
-
-
-def try_hard(cast: Cast, route: Route, method: str, values: dict[str, str]) -> Any:
-    """The answer to a body of all the fields that this view knows."""
-    body = dict(FIELDS)
-    while True:
-        answer = ask(cast, cast.outsider, route, method, values, body={} if method == "GET" else body)
-        problem = answer.json() if answer.headers.get("Content-Type") == "application/problem+json" else {}
-        unknown = [name for name in problem.get("errors", {}) if name in body]
-        if problem.get("code") != "invalid" or not unknown:
-            return answer
-        body = {name: value for name, value in body.items() if name not in unknown}
 
 
 def markers(cast: Cast) -> list[str]:
@@ -83,7 +64,7 @@ def without_gate(monkeypatch: pytest.MonkeyPatch, cast: Cast, *, scoped: bool) -
         else:
             yield forged(cast)
 
-    monkeypatch.setattr("config.kernel.api.views.admitted", admitted)
+    monkeypatch.setattr("config.kernel.api.access.admitted", admitted)
     monkeypatch.setattr("config.kernel.pages.admitted", admitted)
 
 
@@ -100,7 +81,7 @@ def test_without_its_gate_a_view_shows_and_changes_nothing(  # noqa: PLR0917 - f
 ):
     before = everything_of(cast)
     without_gate(monkeypatch, cast, scoped=False)
-    answer = try_hard(cast, route, method, samples.own)
+    answer = ask_fully(cast, cast.outsider, route, method, samples.own)
     text = b"".join(answer.streaming_content).decode() if answer.streaming else answer.content.decode()
     for marker in markers(cast):
         assert marker not in text, marker

@@ -206,7 +206,7 @@ def _end_forgotten_postmaster(data: Path) -> None:
     started = processes.start_mark(pid)
     if started is None:
         return
-    import psutil  # type: ignore[import-untyped]  # it ships no types
+    import psutil
 
     try:
         command = psutil.Process(pid).cmdline()

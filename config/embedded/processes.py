@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1

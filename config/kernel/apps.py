@@ -1,6 +1,9 @@
 """The kernel as a Django app: it has no models, but checks, commands and connections to prepare."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
@@ -21,4 +24,6 @@ class KernelConfig(AppConfig):
 
         connection_created.connect(install, dispatch_uid="tenantry.scope")
         post_migrate.connect(grant_after_last_app, dispatch_uid="tenantry.grants")
+        # Without its application Celery would send tasks to a broker of its own choosing.
+        import_module(settings.TENANTRY_CELERY)
         autodiscover_modules("events", "tasks")

@@ -17,6 +17,11 @@ class TenantryError(Exception):
         self.code = code or self.code
         self.extra = extra
 
+    @property
+    def sentence(self) -> str:
+        """The detail where no fields can be shown beside it: in a terminal, on top of a form."""
+        return self.detail
+
     def problem(self) -> dict[str, Any]:
         """The body as problem details (RFC 9457)."""
         return {
@@ -94,8 +99,20 @@ class Invalid(TenantryError):
     detail = "Correct the fields named in errors and send it again."
 
     def __init__(self, detail: str | None = None, *, errors: dict[str, Any] | None = None, **extra: Any) -> None:
-        super().__init__(detail, **({"errors": errors} if errors else {}), **extra)
+        if errors:
+            extra["errors"] = errors
+        super().__init__(detail, **extra)
         self.errors = errors or {}
+
+    @property
+    def sentence(self) -> str:
+        """Field by field when the error names fields."""
+        if not self.errors:
+            return self.detail
+        return " ".join(
+            f"{name}: {' '.join(map(str, sentences if isinstance(sentences, list) else [sentences]))}"
+            for name, sentences in self.errors.items()
+        )
 
     @classmethod
     def field(cls, name: str, sentence: str) -> "Invalid":

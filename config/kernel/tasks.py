@@ -25,7 +25,7 @@ class TenantTask(Task):
     acks_late = True
     reject_on_worker_lost = True
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         headers = {**(options.pop("headers", None) or {})}
         organization_id = current_organization_id()
         if organization_id:

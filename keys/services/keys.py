@@ -192,9 +192,10 @@ def rotate_key(
     )
     end = timezone.now() + overlap
     if overlap:
-        old.expires_at = min(old.expires_at, end) if old.expires_at else end
+        end = min(old.expires_at, end) if old.expires_at else end
+        old.expires_at = end
     else:
-        old.revoked_at = timezone.now()
+        old.revoked_at = end
     old.save(update_fields=["expires_at", "revoked_at", "updated_at"])
     record(
         events.KEY_ROTATED,
@@ -203,7 +204,7 @@ def rotate_key(
         data={
             "project": project.public_id,
             "replacement": new.public_id,
-            "old_expires_at": (old.revoked_at or old.expires_at).isoformat(),
+            "old_expires_at": end.isoformat(),
         },
     )
     return new, plaintext

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from audit.services import Target, record
 from config.kernel.errors import Absent, Invalid
-from config.kernel.identifiers import parse_public_id
+from config.kernel.identifiers import required_id
 from config.kernel.permissions import PERSONAL_PERMISSIONS
 from config.kernel.principals import Principal
 from config.kernel.tenancy.scope import INSTALLATION_ID
@@ -68,7 +68,7 @@ def create_token(
 @transaction.atomic
 def revoke_token(*, actor: Principal, user: User, token: str) -> PersonalToken:
     """Ends one of the user's tokens at once. `token` is its public id. Raises Absent."""
-    token_id = parse_public_id("tok", token)
+    token_id = required_id("tok", token)
     row = PersonalToken.objects.select_for_update(of=("self",)).filter(id=token_id, user=user).first()
     if row is None:
         raise Absent

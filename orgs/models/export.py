@@ -8,7 +8,7 @@ from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 
 
-class DataExportQuerySet(TenantQuerySet):
+class DataExportQuerySet(TenantQuerySet["DataExport"]):
     """Reads of exports."""
 
     def unfinished(self) -> "DataExportQuerySet":

@@ -10,7 +10,7 @@ from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuery
 from orgs.models.membership import RoleHolder, custom_role_agrees
 
 
-class InvitationQuerySet(TenantQuerySet):
+class InvitationQuerySet(TenantQuerySet["Invitation"]):
     """Reads of invitations."""
 
     def open(self) -> "InvitationQuerySet":

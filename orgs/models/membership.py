@@ -13,7 +13,7 @@ from config.kernel.tenancy.models import TenantForeignKey, TenantManager, Tenant
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 
 
-class CustomRoleQuerySet(TenantQuerySet):
+class CustomRoleQuerySet(TenantQuerySet["CustomRole"]):
     """Reads of custom roles."""
 
     def by_reference(self, reference: str) -> "CustomRole | None":
@@ -68,7 +68,7 @@ class RoleHolder(models.Model):
     @property
     def role_name(self) -> str:
         """For people: `Admin`, or the custom role's name."""
-        return self.custom_role.name if self.custom_role else self.get_role_display()  # type: ignore[attr-defined]
+        return self.custom_role.name if self.custom_role else self.get_role_display()
 
 
 def custom_role_agrees(name: str) -> models.CheckConstraint:
@@ -80,7 +80,7 @@ def custom_role_agrees(name: str) -> models.CheckConstraint:
     )
 
 
-class MembershipQuerySet(TenantQuerySet):
+class MembershipQuerySet(TenantQuerySet["Membership"]):
     """Reads of memberships."""
 
     def with_people(self) -> "MembershipQuerySet":

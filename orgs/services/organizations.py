@@ -85,10 +85,10 @@ def require_free_slug(slug: str, *, keeping: Organization | None = None) -> None
         )
     if slug in RESERVED_SLUGS:
         raise Invalid.field("slug", "This word is reserved: choose another one.")
-    retired = RetiredSlug.objects.filter(slug=slug)
+    retired, current = RetiredSlug.objects.filter(slug=slug), Organization.objects.filter(slug=slug)
     if keeping:
-        retired = retired.exclude(organization=keeping)
-    if retired.exists() or Organization.objects.filter(slug=slug).exclude(id=keeping.id if keeping else None).exists():
+        retired, current = retired.exclude(organization=keeping), current.exclude(id=keeping.id)
+    if retired.exists() or current.exists():
         raise slug_taken()
 
 

@@ -1,6 +1,6 @@
 """The base of every tenant table."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
@@ -10,13 +10,15 @@ from django.db.models.signals import class_prepared
 from config.kernel.tenancy.policies import SameOrganization, TenantPolicy
 from config.kernel.tenancy.scope import ScopeError, current_organization_id, current_scope
 
+Row = TypeVar("Row", bound=models.Model)
+
 
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): ids sort by time, which every list and its cursor rely on."""
     return uuid_utils.compat.uuid7()
 
 
-class TenantQuerySet(models.QuerySet):
+class TenantQuerySet(models.QuerySet[Row]):
     """Base of the tenant models' query sets."""
 
     def delete_all(self) -> int:
@@ -82,7 +84,7 @@ def _add_tenant_constraints(sender: type[models.Model], **_kwargs: Any) -> None:
         *(constraint for constraint in added if constraint.name not in present),
     ]
     # ModelState reads the constraints from the original attributes only if the class named some.
-    sender._meta.original_attrs["constraints"] = sender._meta.constraints  # type: ignore[attr-defined]
+    sender._meta.original_attrs["constraints"] = sender._meta.constraints
 
 
 class_prepared.connect(_add_tenant_constraints, dispatch_uid="tenantry.tenant_constraints")
