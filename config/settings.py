@@ -70,7 +70,8 @@ try:
     env.seal()
     problems: list[str] = []
 except environs.EnvValidationError as error:
-    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in dict(error.error_messages).items()]
+    wrong: Any = error.error_messages
+    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in wrong.items()]
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     problems.append("TENANTRY_MAIL_FROM: write an address, as in `Tenantry <no-reply@example.com>`.")
 problems += problems_in_production(
