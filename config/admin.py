@@ -1,10 +1,135 @@
-"""The staff's site: Django admin in the unfold theme, with a second factor."""
+"""The staff's site: Django admin in the unfold theme, with a second factor, over all tenants."""
 
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from csp.constants import NONCE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.contrib import auth
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.sites import UnfoldAdminSite
+
+from audit.admin import AuditEventAdmin
+from audit.models import AuditEvent
+from config.kernel.errors import Absent, Forbidden
+from config.kernel.tenancy.scope import system_scope
+from keys.admin import KeyAdmin, PersonalTokenAdmin
+from keys.models import Key, PersonalToken
+from orgs import admin as orgs_admin
+from orgs import models as orgs
+from projects.admin import ProjectAdmin, ProjectMembershipAdmin
+from projects.models import Project, ProjectMembership
+from sso.admin import EmailAddressAdmin, TOTPDeviceAdmin
+from sso.second_factor import second_factor_page
+
+# The theme evaluates expressions in attributes (Alpine) and writes inline styles. Only staff pages allow that.
+THEME_POLICY = {
+    "script-src": [SELF, NONCE, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+}
+
+SECTIONS = {
+    "orgs": "Organizations and people",
+    "projects": "Projects",
+    "keys": "Keys",
+    "audit": "Audit",
+    "account": "Addresses",
+    "otp_totp": "Second factors",
+}
+
+View = Callable[..., HttpResponseBase]
 
 
 class StaffSite(UnfoldAdminSite):
-    """Every model, for the operator's staff."""
+    """Lets in enabled staff who gave their second factor in this session. Inside, all tenants are visible."""
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return user.is_active and user.is_staff and user.is_verified()
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001 - Django's signature
+        """The one way in. The scope is entered after the check, and lasts until the page is rendered."""
+        checked = super().admin_view(_over_all_tenants(view), cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not self.has_permission(request):
+                return self.login(request)
+            return checked(request, *args, **kwargs)
+
+        return update_wrapper(guarded, view)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """What the person lacks: signing in, a second factor, or the right to be here (Forbidden)."""
+        user: Any = request.user
+        login_path = reverse("admin:login")
+        wanted = reverse("admin:index") if request.path == login_path else request.get_full_path()
+        if not user.is_authenticated:
+            return redirect_to_login(wanted)
+        if not (user.is_active and user.is_staff):
+            raise Forbidden("Only the operator's staff have a way in here.")
+        if not user.is_verified():
+            return redirect(f"{reverse('admin:second_factor')}?{urlencode({'next': wanted})}")
+        return redirect(wanted)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Ends the session, dashboard included."""
+        if request.method == "POST":
+            auth.logout(request)
+            return redirect("account_login")
+        return redirect("admin:index")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is one page to change a password, which also knows of temporary ones."""
+        return redirect("account_change_password")
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The theme's search of model names, which nothing here links to."""
+        raise Absent
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """In the order of the house, and in words."""
+        apps = {app["app_label"]: app for app in super().get_app_list(request, app_label)}
+        return [{**apps[label], "name": name} for label, name in SECTIONS.items() if label in apps]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("second-factor/", second_factor_page, name="second_factor"), *super().get_urls()]
+
+
+def _over_all_tenants(view: View) -> View:
+    def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with system_scope("staff pages"):
+            response = view(request, *args, **kwargs)
+            if hasattr(response, "render"):
+                response = response.render()
+        response._csp_replace = THEME_POLICY  # type: ignore[attr-defined] # what csp_replace sets
+        return response
+
+    return update_wrapper(scoped, view)
 
 
 site = StaffSite(name="admin")
+site.index_title = "Staff"
+site.enable_nav_sidebar = True
+
+# Not here: idempotency keys. They hold ciphertext that nobody can read and are gone after a day.
+site.register(orgs.Organization, orgs_admin.OrganizationAdmin)
+site.register(orgs.User, orgs_admin.UserAdmin)
+site.register(orgs.Membership, orgs_admin.MembershipAdmin)
+site.register(orgs.CustomRole, orgs_admin.CustomRoleAdmin)
+site.register(orgs.Invitation, orgs_admin.InvitationAdmin)
+site.register(orgs.RetiredSlug, orgs_admin.RetiredSlugAdmin)
+site.register(orgs.DataExport, orgs_admin.DataExportAdmin)
+site.register(Project, ProjectAdmin)
+site.register(ProjectMembership, ProjectMembershipAdmin)
+site.register(Key, KeyAdmin)
+site.register(PersonalToken, PersonalTokenAdmin)
+site.register(AuditEvent, AuditEventAdmin)
+site.register(EmailAddress, EmailAddressAdmin)
+site.register(TOTPDevice, TOTPDeviceAdmin)

@@ -63,6 +63,8 @@ USER_UPDATED = declare("user.updated", "A person changed their name.", {"changes
 USER_DISABLED = declare("user.disabled", "Staff disabled a user.", {"reason": "why"})
 USER_ENABLED = declare("user.enabled", "Staff enabled a user again.")
 USER_PASSWORD_RESET = declare("user.password_reset", "Staff set a temporary password.")
+USER_SECOND_FACTOR_ADDED = declare("user.second_factor_added", "Somebody set up their second factor.")
+USER_SECOND_FACTOR_RESET = declare("user.second_factor_reset", "Staff removed a user's second factor.")
 USER_SIGNED_IN = declare("user.signed_in", "Somebody signed in.", {"method": "how"})
 USER_SIGN_IN_FAILED = declare("user.sign_in_failed", "A sign-in was refused.", {"method": "how"})
 

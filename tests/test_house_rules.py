@@ -29,8 +29,11 @@ APPS = ("audit", "config", "keys", "orgs", "projects", "sso")
 
 # Every way across tenants, by its reason. Whoever adds one must be able to defend it here.
 SYSTEM_SCOPES = {
+    ("config/admin.py", "staff pages"),
     ("config/kernel/api/idempotency.py", "idempotency key"),
     ("keys/authentication.py", "key look-up"),
+    ("orgs/access.py", "the organizations of one person"),
+    ("orgs/selectors.py", "the invitations to one person"),
     ("orgs/selectors.py", "the organizations of one person"),
     ("orgs/services/invitations.py", "invitation by its token"),
     ("orgs/services/invitations.py", "invitation by its verified address"),

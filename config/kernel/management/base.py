@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.kernel.errors import Invalid, TenantryError
+from config.kernel.errors import TenantryError
 from config.kernel.principals import StaffPrincipal
 
 
@@ -37,7 +37,7 @@ class OperatorCommand(BaseCommand):
         try:
             self.run(**options)
         except TenantryError as error:
-            raise CommandError(sentence_of(error)) from error
+            raise CommandError(error.sentence) from error
 
     def run(self, **options: Any) -> None:
         """The work."""
@@ -70,13 +70,3 @@ def read_secret(prompt: str) -> str:
     if not text:
         raise CommandError(f"{prompt}: give it at the prompt or as a line of standard input.")
     return text
-
-
-def sentence_of(error: TenantryError) -> str:
-    """What went wrong, field by field when the error names fields."""
-    if isinstance(error, Invalid) and error.errors:
-        return " ".join(
-            f"{field}: {' '.join(map(str, sentences if isinstance(sentences, list) else [sentences]))}"
-            for field, sentences in error.errors.items()
-        )
-    return error.detail

@@ -1,0 +1,65 @@
+"""Staff pages of the ledger: to read, never to change."""
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from audit.models import AuditEvent, AuditEventQuerySet
+from config.kernel.identifiers import parse_public_id
+from config.kernel.staff import TenantModelAdmin, organization_link
+from config.kernel.tenancy.scope import INSTALLATION_ID
+
+
+class AuditEventAdmin(TenantModelAdmin):
+    """Every organization's events, and the installation's own."""
+
+    prefix = "evt"
+    search_help_text = (
+        "A public id of an event (evt_…) or an organization (org_…), or `installation`; "
+        "after one of these also the name of an event, or an actor's or target's public id"
+    )
+    list_display = ("created_at", "event", "result", "actor_label", "target_label", "organization")
+    list_display_links = ("event",)
+    fields = (
+        "event",
+        "description",
+        "public_id",
+        "organization",
+        "result",
+        "actor_kind",
+        "actor_id",
+        "actor_label",
+        "target_kind",
+        "target_id",
+        "target_label",
+        "data",
+        "ip",
+        "user_agent",
+        "request_id",
+        "created_at",
+    )
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """The indexes begin with the organization, so nothing else is searched for without one."""
+        anchored = "org_id__exact" in request.GET or any(
+            word == "installation" or parse_public_id("org", word) or parse_public_id("evt", word)
+            for word in search_term.split()
+        )
+        if search_term.strip() and not anchored:
+            messages.warning(request, "Name an organization too: org_… or `installation`.")
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
+        if word == "installation":
+            return rows.filter(org_id=INSTALLATION_ID)
+        if parse_public_id("org", word) or parse_public_id("evt", word):
+            return super().narrow(rows, word)
+        if "." in word:
+            return AuditEventQuerySet.matching(rows, event=word)  # type: ignore[arg-type]
+        return rows.filter(Q(actor_id=word) | Q(target_id=word))
+
+    @admin.display(description="Organization")
+    def organization(self, row: AuditEvent) -> str:
+        """A link to it."""
+        return "The installation" if row.org_id == INSTALLATION_ID else organization_link(row.org_id)

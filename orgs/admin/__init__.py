@@ -1,0 +1,15 @@
+"""Staff pages of organizations and people, one module a noun."""
+
+from orgs.admin.members import CustomRoleAdmin, InvitationAdmin, MembershipAdmin
+from orgs.admin.organizations import DataExportAdmin, OrganizationAdmin, RetiredSlugAdmin
+from orgs.admin.users import UserAdmin
+
+__all__ = [
+    "CustomRoleAdmin",
+    "DataExportAdmin",
+    "InvitationAdmin",
+    "MembershipAdmin",
+    "OrganizationAdmin",
+    "RetiredSlugAdmin",
+    "UserAdmin",
+]

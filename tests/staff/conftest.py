@@ -1,0 +1,40 @@
+"""Staff's browser, with the second factor given."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from orgs.models import User
+from tests.cast import Cast
+
+
+def code_of(device: TOTPDevice, *, steps: int = 0) -> str:
+    """The six digits that an authenticator shows now, or some steps later."""
+    totp = TOTP(device.bin_key, device.step, device.t0, device.digits)
+    totp.time = time.time() + steps * device.step
+    return f"{totp.token():06d}"
+
+
+@pytest.fixture
+def enter() -> Callable[[User], Client]:
+    """`enter(user)` signs in and passes the second factor with a device of the user's."""
+
+    def client(user: User) -> Client:
+        device = TOTPDevice.objects.create(user=user, name="Authenticator", confirmed=True)
+        browser = Client()
+        browser.force_login(user)
+        answer = browser.post("/admin/second-factor/", {"code": code_of(device)})
+        assert answer.status_code == 302, answer.content
+        return browser
+
+    return client
+
+
+@pytest.fixture
+def staff(cast: Cast, enter: Callable[[User], Client]) -> Client:
+    """Stella at work."""
+    return enter(cast.staff)
