@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from orgs.api.exports import ExportFile, Exports, OneExport
 from orgs.api.invitations import Acceptance, BulkInvitations, Invitations, OneInvitation, Resending
 from orgs.api.members import Leaving, Member, Members
 from orgs.api.organizations import OneOrganization, Organizations, OwnershipTransfer, Restoration
@@ -23,5 +24,8 @@ urlpatterns = [
     path(f"{ORG}/invitations/<str:invitation>/resend", Resending.as_view(), name="api-invitation-resend"),
     path(f"{ORG}/roles", Roles.as_view(), name="api-roles"),
     path(f"{ORG}/roles/<str:role>", OneRole.as_view(), name="api-role"),
+    path(f"{ORG}/exports", Exports.as_view(), name="api-exports"),
+    path(f"{ORG}/exports/<str:export>", OneExport.as_view(), name="api-export"),
+    path(f"{ORG}/exports/<str:export>/download", ExportFile.as_view(), name="api-export-download"),
     path("invitations/accept", Acceptance.as_view(), name="api-invitation-accept"),
 ]

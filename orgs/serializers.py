@@ -8,7 +8,7 @@ from config.kernel.api.fields import Choice, Email, Id, Name, Permissions, Publi
 from config.kernel.api.serializers import Body, PagedQuery, Record
 from config.kernel.errors import Invalid
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
-from orgs.models import Invitation, Organization
+from orgs.models import DataExport, Invitation, Organization
 from orgs.services.invitations import BULK_LIMIT
 
 BUILT_IN_ROLES = [role.value for role in ROLE_PERMISSIONS]
@@ -123,7 +123,10 @@ class NewInvitations(RoleChoice):
     """Several addresses for one role."""
 
     emails = serializers.ListField(
-        child=Text(max_length=254), min_length=1, max_length=BULK_LIMIT, help_text="Each is judged by itself."
+        child=Text(max_length=254, allow_blank=True),
+        min_length=1,
+        max_length=BULK_LIMIT,
+        help_text="Each is judged by itself.",
     )
 
 
@@ -182,3 +185,26 @@ class RoleChanges(Body):
     name = Name(max_length=60, required=False)
     description = Text(max_length=200, required=False, allow_blank=True)
     permissions = Permissions(PERSONAL_PERMISSIONS, required=False)
+
+
+# -- exports ---------------------------------------------------------------------------------------------------------
+class ExportRecord(Record):
+    """An archive of everything that an organization owns."""
+
+    id = Id("exp")
+    state = serializers.ChoiceField(choices=DataExport.State.values)
+    tables_done = serializers.IntegerField(min_value=0)
+    tables_total = serializers.IntegerField(min_value=0, help_text="0 until it is begun.")
+    rows = serializers.IntegerField(min_value=0, help_text="Written so far.")
+    size = serializers.IntegerField(min_value=0, help_text="Bytes of the file; 0 until it is ready.")
+    downloadable = serializers.SerializerMethodField(
+        help_text="Whether its file is there: it is ready, and no newer archives have taken its room."
+    )
+    requested_by = Id("usr", source="requested_by_id", allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_downloadable(self, export: DataExport) -> bool:
+        """By the file's path, which an archive loses together with its file."""
+        return bool(export.path)

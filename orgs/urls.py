@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from orgs.views import home, invitations, landing, members, organizations, profile, roles
+from orgs.views import exports, home, invitations, landing, members, organizations, profile, roles
 
 app_name = "orgs"
 
@@ -45,6 +45,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{ORGANIZATION}/roles/<str:role>/", roles.RoleEditPage.as_view(), name="role-edit"),
     path(f"{ORGANIZATION}/roles/<str:role>/delete/", roles.RoleDeletePage.as_view(), name="role-delete"),
     path(f"{ORGANIZATION}/settings/", organizations.SettingsPage.as_view(), name="settings"),
+    path(f"{ORGANIZATION}/settings/exports/", exports.ExportsPage.as_view(), name="exports"),
+    path(
+        f"{ORGANIZATION}/settings/exports/<str:export>/download/",
+        exports.ExportDownload.as_view(),
+        name="export-download",
+    ),
     path(f"{ORGANIZATION}/settings/delete/", organizations.DeletePage.as_view(), name="delete"),
     path(f"{ORGANIZATION}/settings/restore/", organizations.RestorePage.as_view(), name="restore"),
 ]

@@ -1,5 +1,8 @@
 """Data exports: asked for by an owner, made by a background job (orgs/exporting.py)."""
 
+import structlog
+from django.core.files import File
+from django.core.files.storage import default_storage
 from django.db import transaction
 
 from audit.services import record
@@ -10,6 +13,8 @@ from orgs import events
 from orgs.models import DataExport
 from orgs.services.authority import lock_organization
 from orgs.services.targets import export_target
+
+logger = structlog.get_logger()
 
 
 @transaction.atomic
@@ -26,9 +31,29 @@ def request_export(*, actor: Principal) -> DataExport:
 
 @transaction.atomic
 def note_download(*, actor: Principal, export: str) -> DataExport:
-    """The finished archive of that public id, with its download on the record. Raises Absent."""
+    """The finished archive of that public id, with its download on the record.
+
+    Raises Conflict while it is being made and when that failed, Absent when it never was or made room for newer ones.
+    """
     row = DataExport.objects.by_reference(export)
-    if row is None or not row.path:
+    if row is None:
+        raise Absent
+    if row.state == DataExport.State.FAILED:
+        raise Conflict("This archive could not be made: ask for another.", code="export_failed")
+    if row.state != DataExport.State.READY:
+        raise Conflict("This archive is being made: wait until it is ready.", code="export_unfinished")
+    if not row.path:
         raise Absent
     record(events.EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
     return row
+
+
+@transaction.atomic
+def open_archive(*, actor: Principal, export: str) -> tuple[DataExport, File]:
+    """A finished archive and its open file. Raises what `note_download` raises, and Absent when the file is lost."""
+    row = note_download(actor=actor, export=export)
+    try:
+        return row, default_storage.open(row.path)
+    except FileNotFoundError:
+        logger.exception("an archive's file is lost", export_id=row.public_id)
+        raise Absent from None

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
-from rest_framework.response import Response
+from django.http.response import HttpResponseBase
 from rest_framework.serializers import Serializer
 
 from config.kernel.api.serializers import Body, PagedQuery, Query
 from config.kernel.errors import TenantryError
 
-Method = Callable[..., Response]
+Method = TypeVar("Method", bound=Callable[..., HttpResponseBase])
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Operation:
     """`name` is the operation's id in the document. Without `answer` the method answers 204, `body` none reads none.
 
     `refusals` are the errors beyond those that follow from access, body and headers; `matches` says that If-Match
-    is obeyed, `paged` that the answer is a list of `answer`.
+    is obeyed, `paged` that the answer is a list of `answer`, `file` that it is a file of that media type.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Operation:
     refusals: tuple[type[TenantryError], ...] = ()
     matches: bool = False
     paged: bool = False
+    file: str = ""
 
 
 def operation(
@@ -50,6 +51,11 @@ def operation(
 def listing(name: str, record: type[Serializer], *, query: type[Query] = PagedQuery) -> Callable[[Method], Method]:
     """Declares a method that answers `{"data": [record, …], "next": cursor}`."""
     return _declaring(Operation(name, record, query=query, paged=True))
+
+
+def download(name: str, media_type: str, *, refusals: Iterable[type[TenantryError]] = ()) -> Callable[[Method], Method]:
+    """Declares a method that answers with a file."""
+    return _declaring(Operation(name, refusals=tuple(refusals), file=media_type))
 
 
 def _declaring(declared: Operation) -> Callable[[Method], Method]:

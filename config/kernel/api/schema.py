@@ -44,6 +44,7 @@ PATH_PARAMETERS = {
     "invitation": ("The invitation's id.", f"^inv_{TYPE_ID}$"),
     "role": ("The role's id; a built-in role's is its name.", f"^(?:rol_{TYPE_ID}|owner|admin|developer|viewer)$"),
     "key": ("The key's id.", f"^key_{TYPE_ID}$"),
+    "export": ("The export's id.", f"^exp_{TYPE_ID}$"),
     "token": ("The token's id.", f"^tok_{TYPE_ID}$"),
     "event": ("The event's id.", f"^evt_{TYPE_ID}$"),
 }
@@ -189,6 +190,8 @@ class Schema(AutoSchema):
     def _success(self) -> dict[str, Any]:
         declared = self.operation
         description = HTTPStatus(declared.status).phrase
+        if declared.file:
+            return {"description": description, "content": {declared.file: {}}}
         if declared.answer is None:
             return {"description": description}
         schema = self.resolve_serializer(declared.answer, "response").ref
