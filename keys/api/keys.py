@@ -62,9 +62,9 @@ class OneKey(ApiView):
     @operation("update_key", KeyRecord, body=KeyChanges, matches=True)
     def patch(self, request: Request, organization: str, project: str, key: str) -> Response:
         """Changes the name or the note."""
-        project_id, changes = self.admission.project.id, self.read()
+        project_id = self.admission.project.id
         with self.matching(lambda: services.locked_key(project_id=project_id, reference=key), KeyRecord):
-            updated = services.update_key(actor=self.admission.principal, project_id=project_id, key=key, **changes)
+            updated = services.update_key(actor=self.admission.principal, project_id=project_id, key=key, **self.read())
         return self.answer(updated, KeyRecord)
 
 

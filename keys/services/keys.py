@@ -128,6 +128,8 @@ def checked_networks(networks: list[str]) -> list[str]:
     if len(networks) > MOST_ADDRESSES:
         raise Invalid.field("allowed_ips", f"Name at most {MOST_ADDRESSES} networks.")
     try:
+        if any("%" in network for network in networks):
+            raise ValueError("A scope zone (RFC 4007) means nothing on another machine.")
         return sorted({str(ipaddress.ip_network(network, strict=False)) for network in networks})
     except ValueError:
         raise Invalid.field("allowed_ips", "Write addresses or networks such as 203.0.113.0/24.") from None

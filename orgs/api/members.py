@@ -41,17 +41,14 @@ class Member(ApiView):
     @operation("get_member", MemberRecord)
     def get(self, request: Request, organization: str, user: str) -> Response:
         """One member."""
-        membership = Membership.objects.with_people().of_user(required_id("usr", user)).first()
-        if membership is None:
-            raise Absent
-        return self.answer(membership, MemberRecord)
+        return self.answer(member(user), MemberRecord)
 
     @operation("update_member", MemberRecord, body=RoleChoice, matches=True, refusals=[Conflict])
     def patch(self, request: Request, organization: str, user: str) -> Response:
         """Gives a member another role, never one above the caller's own. The last owner stays one."""
-        user_id, role = required_id("usr", user), self.read()
+        user_id = required_id("usr", user)
         with self.matching(lambda: locked_member(user_id), MemberRecord):
-            membership = members.change_role(actor=self.admission.principal, user_id=user_id, **role)
+            membership = members.change_role(actor=self.admission.principal, user_id=user_id, **self.read())
         return self.answer(membership, MemberRecord)
 
     @operation("remove_member", refusals=[Conflict])
@@ -71,6 +68,14 @@ class Leaving(ApiView):
         """Ends the caller's own membership. The last owner stays."""
         members.leave(actor=person(self.admission))
         return Response(status=204)
+
+
+def member(reference: str) -> Membership:
+    """The member of a user's public id. Raises Absent."""
+    membership = Membership.objects.with_people().of_user(required_id("usr", reference)).first()
+    if membership is None:
+        raise Absent
+    return membership
 
 
 def locked_member(user_id: UUID) -> Membership:

@@ -77,9 +77,8 @@ class OneOrganization(ApiView):
 
         `manage_billing` governs the organization's own settings, its name and slug included.
         """
-        changes = self.read()
         with self.matching(self._locked, OrganizationRecord):
-            updated = organizations.update_organization(actor=self.admission.principal, **changes)
+            updated = organizations.update_organization(actor=self.admission.principal, **self.read())
         return self.answer(replace(self.admission, organization=updated), OrganizationRecord)
 
     @operation("delete_organization", OrganizationRecord, body=Confirmation)

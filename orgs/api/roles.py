@@ -79,9 +79,9 @@ class OneRole(ApiView):
     @operation("update_role", RoleRecord, body=RoleChanges, matches=True, refusals=[Conflict])
     def patch(self, request: Request, organization: str, role: str) -> Response:
         """Changes a role of the organization's own; whoever has it has the new permissions at once."""
-        role_id, changes = custom_role_id(role), self.read()
+        role_id = custom_role_id(role)
         with self.matching(lambda: locked_role(role_id), RoleRecord):
-            updated = roles.update_role(actor=self.admission.principal, role_id=role_id, **changes)
+            updated = roles.update_role(actor=self.admission.principal, role_id=role_id, **self.read())
         return self.answer(shown(updated), RoleRecord)
 
     @operation("delete_role", refusals=[Conflict])

@@ -8,6 +8,7 @@ from config.kernel.api.operations import listing, operation
 from config.kernel.api.views import ApiView
 from config.kernel.identifiers import required_id
 from config.kernel.permissions import Permission
+from orgs.api.members import member
 from projects import services
 from projects.models import ProjectMembership
 from projects.serializers import ProjectMemberRecord, ProjectRoleChoice
@@ -35,7 +36,7 @@ class ProjectMember(ApiView):
         row = services.set_project_role(
             actor=self.admission.principal,
             project_id=self.admission.project.id,
-            user_id=required_id("usr", user),
+            user_id=member(user).user_id,
             role=self.read()["role"],
         )
         return self.answer(row, ProjectMemberRecord)

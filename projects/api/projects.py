@@ -46,9 +46,9 @@ class OneProject(ApiView):
     @operation("update_project", ProjectRecord, body=ProjectChanges, matches=True, refusals=[Conflict])
     def patch(self, request: Request, organization: str, project: str) -> Response:
         """Changes the name or the slug. Addresses with the old slug end."""
-        project_id, changes = self.admission.project.id, self.read()
+        project_id = self.admission.project.id
         with self.matching(lambda: services.locked_project(project_id), ProjectRecord):
-            updated = services.update_project(actor=self.admission.principal, project_id=project_id, **changes)
+            updated = services.update_project(actor=self.admission.principal, project_id=project_id, **self.read())
         return self.answer(updated, ProjectRecord)
 
 

@@ -90,14 +90,14 @@ class ApiView(APIView):
     def matching(self, lock: Callable[[], Any], serializer_class: type[serializers.BaseSerializer]) -> Iterator[None]:
         """A transaction for a change, in which If-Match holds to the end (RFC 9110, 13.1.1).
 
-        `lock` fetches the row locked. Raises PreconditionFailed when If-Match names another version of its record.
+        `lock` fetches the row locked, and raises Absent before the body is looked at. Raises PreconditionFailed when
+        If-Match names another version of its record.
         """
         with transaction.atomic():
+            row = lock()
             wanted = self.request.headers.get("If-Match", "*").strip()
-            if wanted != "*":
-                current = etag_of(serializer_class(lock()).data)
-                if current not in [tag.strip() for tag in wanted.split(",")]:
-                    raise PreconditionFailed
+            if wanted != "*" and etag_of(serializer_class(row).data) not in map(str.strip, wanted.split(",")):
+                raise PreconditionFailed
             yield
 
 
