@@ -127,12 +127,13 @@ def checked_networks(networks: list[str]) -> list[str]:
     """CIDR networks in their canonical spelling. Raises Invalid."""
     if len(networks) > MOST_ADDRESSES:
         raise Invalid.field("allowed_ips", f"Name at most {MOST_ADDRESSES} networks.")
+    unreadable = Invalid.field("allowed_ips", "Write addresses or networks such as 203.0.113.0/24.")
+    if any("%" in network for network in networks):  # a scope zone (RFC 4007) means nothing on another machine
+        raise unreadable
     try:
-        if any("%" in network for network in networks):
-            raise ValueError("A scope zone (RFC 4007) means nothing on another machine.")
         return sorted({str(ipaddress.ip_network(network, strict=False)) for network in networks})
     except ValueError:
-        raise Invalid.field("allowed_ips", "Write addresses or networks such as 203.0.113.0/24.") from None
+        raise unreadable from None
 
 
 def locked_key(*, project_id: UUID, reference: str) -> Key:
