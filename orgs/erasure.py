@@ -30,7 +30,13 @@ def erase_due() -> int:
 
 
 def erase(organization_id: UUID) -> bool:
-    """Deletes every row and file, then leaves a tombstone on the installation's log. False when it is not due."""
+    """Deletes every file and row, and leaves a tombstone on the installation's log. False when it is not due.
+
+    Files go first: what is due cannot be restored any more, and a process killed in between leaves it due.
+    """
+    if not Organization.objects.due_for_erasure().filter(id=organization_id).exists():
+        return False
+    delete_files(f"tenants/{organization_id}")
     with transaction.atomic():
         organization = (
             Organization.objects.due_for_erasure()
@@ -51,7 +57,6 @@ def erase(organization_id: UUID) -> bool:
             data={"rows": rows},
             org_id=INSTALLATION_ID,
         )
-    delete_files(f"tenants/{organization_id}")
     return True
 
 

@@ -65,6 +65,12 @@ def test_it_can_be_restored(deleting: Cast):
     assert (deleting.acme.status, deleting.acme.erase_after) == ("active", None)
 
 
+def test_it_cannot_be_restored_when_the_grace_period_is_over(deleting: Cast):
+    end_grace_period(deleting.acme)
+    with tenant_scope(deleting.acme.id), pytest.raises(Conflict):
+        organizations.restore_organization(actor=deleting.principal(deleting.owner))
+
+
 def test_erasing_takes_every_row_and_file_and_leaves_a_tombstone(deleting: Cast):
     name = default_storage.save(f"tenants/{deleting.acme.id}/exports/a.txt", ContentFile(b"data"))
     foreign = rows_of(deleting.globex)
