@@ -11,7 +11,7 @@ from django.utils import timezone
 from audit.services import Target, record
 from config.kernel.errors import Absent, Conflict, Forbidden, Invalid
 from config.kernel.permissions import KEY_PERMISSIONS, KEY_PRESETS, PERSONAL_PERMISSIONS, Permission
-from config.kernel.principals import Principal
+from config.kernel.principals import KeyPrincipal, Principal
 from keys import events
 from keys.credentials import generate
 from keys.models import Key
@@ -51,7 +51,7 @@ def create_key(
     """
     project = locked_project(project_id)
     require_active(project)
-    chosen = chosen_permissions(kind=kind, permissions=permissions, holder=holder)
+    chosen = chosen_permissions(actor=actor, kind=kind, permissions=permissions, holder=holder)
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid.field("expires_at", "Choose a time in the future.")
     if kind == Key.Kind.PUBLISHABLE and allowed_ips:
@@ -100,8 +100,13 @@ def require_active(project: Project) -> None:
         raise Conflict("This project is archived: restore it first.", code="project_archived")
 
 
-def chosen_permissions(*, kind: str, permissions: str | list[str] | None, holder: frozenset[Permission]) -> list[str]:
-    """The permissions a new key gets, sorted. Raises Invalid, Forbidden."""
+def chosen_permissions(
+    *, actor: Principal, kind: str, permissions: str | list[str] | None, holder: frozenset[Permission]
+) -> list[str]:
+    """The permissions a new key gets, sorted. Raises Invalid, Forbidden.
+
+    A person gives of the permissions of people only their own; a key gives nothing that it has not.
+    """
     if kind == Key.Kind.PUBLISHABLE:
         if permissions:
             raise Invalid.field("permissions", "Publishable keys are public and have no permissions.")
@@ -117,7 +122,8 @@ def chosen_permissions(*, kind: str, permissions: str | list[str] | None, holder
         if unknown:
             raise Invalid.field("permissions", f"Not a permission of keys: {', '.join(unknown)}.")
         chosen = frozenset(map(Permission, permissions))
-    beyond = sorted((chosen & PERSONAL_PERMISSIONS) - holder)
+    bounded = chosen if isinstance(actor, KeyPrincipal) else chosen & PERSONAL_PERMISSIONS
+    beyond = sorted(bounded - holder)
     if beyond:
         raise Forbidden(f"You may not give a key what you may not do yourself: {', '.join(beyond)}.")
     return sorted(chosen)
@@ -179,7 +185,7 @@ def rotate_key(
     old = locked_key(project_id=project_id, reference=key)
     if old.state != Key.State.ACTIVE:
         raise Conflict("This key no longer works: create a new one instead.", code="key_inactive")
-    chosen_permissions(kind=old.kind, permissions=list(old.permissions), holder=holder)
+    chosen_permissions(actor=actor, kind=old.kind, permissions=list(old.permissions), holder=holder)
     new, plaintext = _new(
         actor=actor,
         project=project,
