@@ -30,18 +30,23 @@ class ProjectForm(forms.Form):
         required=False,
         max_length=SLUG_LENGTH,
         help_text="Part of the project's address: lower-case letters, digits and hyphens. Made from the name if empty.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+        # Scripts propose the slug while the name is written.
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "data-slug-of": "id_name"}
+        ),
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not cleaned.get("slug") and cleaned.get("name"):
-            cleaned["slug"] = slugify(cleaned["name"]).replace("_", "-")[:SLUG_LENGTH].strip("-")
-            if not cleaned["slug"]:
+            slug = slugify(cleaned["name"]).replace("_", "-")[:SLUG_LENGTH].strip("-")
+            if not slug:
                 self.add_error("slug", "The name has no letters for a slug: write one.")
+                return cleaned
+            cleaned["slug"] = slug
             # Shown in the field, so that a slug which is taken can be changed.
             data = cast("QueryDict", self.data).copy()
-            data["slug"] = cleaned["slug"]
+            data["slug"] = slug
             self.data = data
         return cleaned
 
