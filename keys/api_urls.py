@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.tokens import OneToken, Tokens
 from keys.api.verification import KeyVerification, KeyVerifications
@@ -11,6 +12,8 @@ KEYS = "orgs/<str:organization>/projects/<str:project>/keys"
 KEY = f"{KEYS}/<str:key>"
 
 urlpatterns = [
+    path("auth/bootstrap", Bootstrap.as_view(), name="api-bootstrap"),
+    path("auth/bootstrap-status", BootstrapAvailability.as_view(), name="api-bootstrap-status"),
     path("whoami", WhoAmI.as_view(), name="api-whoami"),
     path(KEYS, Keys.as_view(), name="api-keys"),
     path(KEY, OneKey.as_view(), name="api-key"),

@@ -11,7 +11,7 @@ from config.kernel.permissions import KEY_PERMISSIONS, KEY_PRESETS, PERSONAL_PER
 from keys.models import Key
 from keys.services.keys import LONGEST_OVERLAP, MOST_ADDRESSES
 from keys.verification import Code
-from orgs.serializers import OrganizationRecord
+from orgs.serializers import NewOrganization, OrganizationRecord
 from projects.serializers import ProjectRecord
 
 NOTE_LENGTH = 500
@@ -22,6 +22,9 @@ LONGEST_KEY = 1000
 LONGEST_ORIGIN = 300
 LARGEST_COST = 1_000_000
 REFERENCE_LENGTH = 80
+EMAIL_LENGTH = 254
+PASSWORD_LENGTH = 4096
+BOOTSTRAP_TOKEN_LENGTH = 500
 
 
 # -- keys ------------------------------------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ class NewToken(Body):
     expires_at = Moment(required=False, allow_null=True)
 
 
-# -- whoami ----------------------------------------------------------------------------------------------------------
+# -- people ----------------------------------------------------------------------------------------------------------
 class PersonRecord(Record):
     """A person."""
 
@@ -249,6 +252,38 @@ class PersonRecord(Record):
     name = serializers.CharField()
 
 
+# -- first start -----------------------------------------------------------------------------------------------------
+class NewInstallation(Body):
+    """The first staff user and their organization."""
+
+    email = Text(max_length=EMAIL_LENGTH)
+    password = Text(max_length=PASSWORD_LENGTH, trim_whitespace=False)
+    name = Name(required=False, allow_blank=True)
+    organization = NewOrganization()
+    token = Text(
+        max_length=BOOTSTRAP_TOKEN_LENGTH,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="The operator's TENANTRY_BOOTSTRAP_TOKEN, in the mode `token`.",
+    )
+
+
+class FirstStartRecord(Record):
+    """What the first start made."""
+
+    organization = OrganizationRecord()
+    user = PersonRecord()
+    token = serializers.CharField(help_text="A personal token of the user's, shown this once.")
+
+
+class BootstrapStatus(Record):
+    """Whether the first start is still to be made."""
+
+    bootstrap_available = serializers.BooleanField()
+
+
+# -- whoami ----------------------------------------------------------------------------------------------------------
 class CallerRecord(Record):
     """The caller. A person has `user`, `token` and any number of organizations, a key has `key` and `project`."""
 

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
@@ -33,6 +32,9 @@ from keys.services.keys import create_key, rotate_key
 from keys.services.tokens import create_token, revoke_token
 from orgs import events
 from orgs.models import Membership, Organization, User
+from orgs.services.addresses import vouch_for_address
+from orgs.services.second_factor import NAME as DEVICE_NAME
+from orgs.services.second_factor import confirmed_device
 from orgs.services.targets import user_target
 from orgs.services.users import create_user
 from projects.models import Project
@@ -134,7 +136,7 @@ def ensure_user(person: Person, file: CredentialFile, new: NewPassword, *, is_st
         return SeededUser(user, known)
     if user is None:
         user = create_user(actor=SYSTEM, email=person.email, password=None, name=person.name, is_staff=is_staff)
-        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        vouch_for_address(user=user)
     else:
         record(events.USER_PASSWORD_RESET, actor=SYSTEM, target=user_target(user), org_id=INSTALLATION_ID)
     user.password = new.encoded
@@ -158,9 +160,9 @@ def ensure_token(user: User, file: CredentialFile) -> str:
 def ensure_staff(file: CredentialFile) -> dict[str, str]:
     """The staff's entry: a user for Django admin, with a confirmed second factor."""
     staff = ensure_user(STAFF, file, NewPassword(), is_staff=True)
-    device = TOTPDevice.objects.filter(user=staff.user, confirmed=True).first()
+    device = confirmed_device(staff.user)
     if device is None:
-        device = TOTPDevice.objects.create(user=staff.user, name="Authenticator", confirmed=True)
+        device = TOTPDevice.objects.create(user=staff.user, name=DEVICE_NAME, confirmed=True)
     return {
         "email": staff.user.email,
         "password": staff.password,

@@ -3,6 +3,7 @@
 import getpass
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -52,13 +53,13 @@ class OperatorCommand(BaseCommand):
         if secret is not None:
             self.stdout.write(secret)
 
-    def answer_list(self, rows: list[dict[str, Any]]) -> None:
+    def answer_list(self, rows: Iterable[dict[str, Any]]) -> None:
         """Ends a command that lists: one tab-separated line a row, or with --json `{"data": rows}`."""
         if self.as_json:
-            self.stdout.write(json.dumps({"data": rows}, default=str))
+            self.stdout.write(json.dumps({"data": list(rows)}, default=str))
             return
         for row in rows:
-            self.stdout.write("\t".join(str(value) for value in row.values()))
+            self.stdout.write("\t".join(map(str, row.values())))
 
 
 def read_secret(prompt: str) -> str:

@@ -1,0 +1,30 @@
+"""manage.py revoke_key"""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from config.kernel.management.base import OperatorCommand, operator
+from config.kernel.tenancy.scope import tenant_scope
+from keys.models import Key
+from keys.services.keys import revoke_key
+from orgs.management.named import organization_named
+
+
+class Command(OperatorCommand):
+    """End a key at once."""
+
+    help = "End a key at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("organization", help="Its id or slug.")
+        parser.add_argument("key", help="Its id, key_…")
+
+    def run(self, **options: Any) -> None:
+        organization = organization_named(options["organization"])
+        with tenant_scope(organization.id):
+            key = Key.objects.by_reference(options["key"])
+            if key is None:
+                raise CommandError(f"{organization.name} has no key {options['key']}.")
+            key = revoke_key(actor=operator(), project_id=key.project_id, key=key.public_id)
+        self.answer(f"{key} is revoked.", data={"id": key.public_id, "state": key.state})
