@@ -11,9 +11,9 @@ from django.utils.text import slugify
 
 from audit.models import AuditEvent
 from config.kernel.permissions import Role
+from config.kernel.slugs import RESERVED_SLUGS, SLUG_LENGTH
 from config.kernel.tenancy.scope import system_scope
 from orgs.models import CustomRole, Invitation, Membership, Organization, RetiredSlug
-from orgs.models.organization import RESERVED_SLUGS, SLUG_LENGTH
 
 # Addresses are made from names; one made of nothing but signs that an address cannot hold begins like this.
 SLUG_OF_NO_LETTERS = "organization"

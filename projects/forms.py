@@ -7,8 +7,8 @@ from django.http import QueryDict
 from django.utils.text import slugify
 
 from config.kernel.permissions import ROLE_PERMISSIONS, Permission
+from config.kernel.slugs import SLUG_LENGTH
 from orgs.models import Membership
-from orgs.models.organization import SLUG_LENGTH
 from orgs.models.user import normalize_email
 from projects.models import PROJECT_ROLES, Project
 

@@ -8,8 +8,8 @@ from django.db import models
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import Role
 from config.kernel.principals import KeyPrincipal, Principal
+from config.kernel.slugs import SLUG, SLUG_LENGTH, validate_slug
 from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
-from orgs.models.organization import SLUG, SLUG_LENGTH, validate_slug
 
 # In one project a member may be raised or lowered to any of these; ownership is the organization's.
 PROJECT_ROLES = [Role.ADMIN, Role.DEVELOPER, Role.VIEWER]

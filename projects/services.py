@@ -8,7 +8,7 @@ from audit.services import Target, record
 from config.kernel.errors import Absent, Conflict, Forbidden, Invalid
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.principals import Principal
-from orgs.models.organization import RESERVED_SLUGS, SLUG
+from config.kernel.slugs import require_slug
 from orgs.services.authority import lock_organization, require_authority_over
 from orgs.services.members import member_of, require_manager
 from orgs.services.targets import member_target
@@ -19,17 +19,6 @@ from projects.models import PROJECT_ROLES, Project, ProjectMembership
 def project_target(project: Project) -> Target:
     """How a project is named in the ledger."""
     return Target("project", project.public_id, project.name)
-
-
-def require_slug(slug: str) -> None:
-    """Raises Invalid for a malformed or reserved slug."""
-    if not SLUG.match(slug):
-        raise Invalid.field(
-            "slug",
-            "Use up to 48 lower-case letters, digits and hyphens, beginning and ending with a letter or digit.",
-        )
-    if slug in RESERVED_SLUGS:
-        raise Invalid.field("slug", "This word is reserved: choose another one.")
 
 
 def slug_taken() -> Conflict:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import StaffPrincipal
+from config.kernel.slugs import SLUG_LENGTH
 from config.kernel.staff import (
     Outcome,
     ReasonForm,
@@ -23,7 +24,6 @@ from config.kernel.staff import (
 )
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import Organization, User
-from orgs.models.organization import SLUG_LENGTH
 from orgs.services import organizations
 
 Status = Organization.Status

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from orgs.models.organization import SLUG_LENGTH
+from config.kernel.slugs import SLUG_LENGTH
 
 NAME_LENGTH = 120
 ADDRESS_ATTRIBUTES = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}

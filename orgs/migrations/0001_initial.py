@@ -342,8 +342,8 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                re.compile("^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"),
-                                "Use lower-case letters, digits and hyphens, beginning and ending with a letter or digit.",
+                                re.compile("[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?\\Z"),
+                                "Use up to 48 lower-case letters, digits and hyphens, beginning and ending with a letter or digit.",
                             )
                         ],
                     ),

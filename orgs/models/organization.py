@@ -1,26 +1,16 @@
 """Organizations: the customers of an installation."""
 
-import re
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.slugs import SLUG, SLUG_LENGTH, validate_slug
 from config.kernel.tenancy.models import new_id
-
-SLUG_LENGTH = 48
-SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$")
-# Words that stand where a slug stands in an address of the dashboard, today or soon.
-RESERVED_SLUGS = frozenset({"new", "admin", "api", "login", "logout", "settings", "static", "health", "sso", "me"})
-
-validate_slug = RegexValidator(
-    SLUG, "Use lower-case letters, digits and hyphens, beginning and ending with a letter or digit."
-)
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):

@@ -7,10 +7,11 @@ from audit.services import record
 from config.kernel.errors import Conflict, Forbidden, Invalid
 from config.kernel.permissions import Role
 from config.kernel.principals import Principal, UserPrincipal
+from config.kernel.slugs import require_slug
 from config.kernel.tenancy.scope import tenant_scope
 from orgs import events
 from orgs.models import Membership, Organization, RetiredSlug, User
-from orgs.models.organization import RESERVED_SLUGS, SLUG, erasure_time
+from orgs.models.organization import erasure_time
 from orgs.services.authority import lock_organization
 from orgs.services.targets import member_target, organization_target
 
@@ -79,13 +80,7 @@ def update_organization(*, actor: Principal, name: str | None = None, slug: str 
 
 def require_free_slug(slug: str, *, keeping: Organization | None = None) -> None:
     """Raises Invalid for a malformed or reserved slug, Conflict for one that is taken or leads somewhere already."""
-    if not SLUG.match(slug):
-        raise Invalid.field(
-            "slug",
-            "Use up to 48 lower-case letters, digits and hyphens, beginning and ending with a letter or digit.",
-        )
-    if slug in RESERVED_SLUGS:
-        raise Invalid.field("slug", "This word is reserved: choose another one.")
+    require_slug(slug)
     retired, current = RetiredSlug.objects.filter(slug=slug), Organization.objects.filter(slug=slug)
     if keeping:
         retired, current = retired.exclude(organization=keeping), current.exclude(id=keeping.id)
