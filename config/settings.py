@@ -4,74 +4,148 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
-import environs
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import Range
 from psycopg.conninfo import conninfo_to_dict
 
 from config.access import ACCESS
 from config.embedded import running_environment
+from config.environment import Environment
 from config.logs import logging_settings
 from config.production import problems_in_production
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environs.Env(eager=False)
+environment = Environment()
 
 # -- where and how it runs -------------------------------------------------------------------------------------------
-DEBUG = env.bool("TENANTRY_DEBUG", False)
-TENANTRY_HOME = env.path("TENANTRY_HOME", BASE_DIR / ".tenantry").resolve()
+environment.section("Where and how it runs")
+DEBUG = environment.flag(
+    "TENANTRY_DEBUG",
+    "For development on this very machine only: tells errors in full and checks less at start.",
+    default=False,
+)
+TENANTRY_HOME = environment.folder(
+    "TENANTRY_HOME",
+    BASE_DIR / ".tenantry",
+    "Where files are kept: stored files, the built stylesheet, and in development the data of the embedded servers.",
+    default_words="`.tenantry` beside `manage.py`",
+)
+
+environment.section("Stores")
+given_database_url = environment.text(
+    "DATABASE_URL",
+    "",
+    "PostgreSQL 16 or newer, as the unprivileged role `tenantry_app`.",
+    default_words="the embedded server's while `make run` runs",
+)
 # Commands in a second terminal find the servers of a running `make run`, together with its development secrets.
-if DEBUG or not env.str("DATABASE_URL", ""):
+if DEBUG or not given_database_url:
     running = running_environment(TENANTRY_HOME)
     DEBUG = DEBUG or bool(running)
 else:
     running = None
 fallback: dict[str, str] = running or {}
+DATABASE_URL = given_database_url or fallback.get("DATABASE_URL", "")
+DATABASE_OWNER_URL = environment.text(
+    "DATABASE_OWNER_URL",
+    fallback.get("DATABASE_OWNER_URL", ""),
+    "The same database as its owner `tenantry_owner`. Only the job that migrates needs it.",
+    default_words="the embedded server's while `make run` runs",
+)
+REDIS_URL = environment.text(
+    "REDIS_URL",
+    fallback.get("REDIS_URL", ""),
+    "Redis or Valkey: cache, rate limits, background work.",
+    default_words="the embedded server's while `make run` runs",
+)
+AS_OWNER = environment.flag(
+    "TENANTRY_DATABASE_AS_OWNER",
+    "Connects as the owner. `manage.py` sets it for commands that change the schema; nothing else should.",
+    default=False,
+)
 
-SECRET_KEY = env.str("TENANTRY_SECRET_KEY", fallback.get("TENANTRY_SECRET_KEY", ""))
-SECRET_KEY_FALLBACKS: list[str] = env.list("TENANTRY_SECRET_KEY_FALLBACKS", [])
-# The address that people and programs reach us by: links in mails, the issuer of tokens, trusted origins.
-TENANTRY_URL = env.str("TENANTRY_URL", fallback.get("TENANTRY_URL", "http://127.0.0.1:8000")).rstrip("/")
-ALLOWED_HOSTS = env.list("TENANTRY_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
-# How many proxies in front of us append to X-Forwarded-For; 0 believes nobody.
-TENANTRY_TRUSTED_PROXIES = env.int("TENANTRY_TRUSTED_PROXIES", 0, validate=Range(min=0, max=10))
-
-# -- stores ----------------------------------------------------------------------------------------------------------
-DATABASE_URL = env.str("DATABASE_URL", fallback.get("DATABASE_URL", ""))
-DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", fallback.get("DATABASE_OWNER_URL", ""))
-REDIS_URL = env.str("REDIS_URL", fallback.get("REDIS_URL", ""))
-AS_OWNER = env.bool("TENANTRY_DATABASE_AS_OWNER", False)
+environment.section("Addresses and secrets")
+SECRET_KEY = environment.text(
+    "TENANTRY_SECRET_KEY",
+    fallback.get("TENANTRY_SECRET_KEY", ""),
+    "At least 50 random characters: signs sessions and links.",
+    default_words="one of its own while `make run` runs",
+)
+SECRET_KEY_FALLBACKS = environment.texts(
+    "TENANTRY_SECRET_KEY_FALLBACKS", [], "Earlier secret keys, whose signatures still hold while a new one takes over."
+)
+TENANTRY_URL = environment.text(
+    "TENANTRY_URL",
+    fallback.get("TENANTRY_URL", "http://127.0.0.1:8000"),
+    "The address that people and programs reach us by: links in mails, trusted origins. Must begin with https:// "
+    "outside of development.",
+    default_words="`http://127.0.0.1:8000`",
+).rstrip("/")
+ALLOWED_HOSTS = environment.texts(
+    "TENANTRY_ALLOWED_HOSTS",
+    ["127.0.0.1", "localhost", "[::1]"] if DEBUG else [],
+    "The exact host names that are served.",
+    default_words="none; in development this machine's own names",
+)
+TENANTRY_TRUSTED_PROXIES = environment.number(
+    "TENANTRY_TRUSTED_PROXIES",
+    0,
+    "How many proxies in front of us append to X-Forwarded-For; 0 believes nobody.",
+    validate=Range(min=0, max=10),
+)
 
 # -- first start, sign-in --------------------------------------------------------------------------------------------
-TENANTRY_BOOTSTRAP_MODE = env.str("TENANTRY_BOOTSTRAP_MODE", "off", validate=OneOf(["token", "open", "off"]))
-TENANTRY_BOOTSTRAP_TOKEN = env.str("TENANTRY_BOOTSTRAP_TOKEN", "")
-TENANTRY_SIGN_UP = env.bool("TENANTRY_SIGN_UP", True)
+environment.section("First start and sign-in")
+TENANTRY_BOOTSTRAP_MODE = environment.choice(
+    "TENANTRY_BOOTSTRAP_MODE",
+    "off",
+    "Who may make the first staff user and organization: whoever has the token, while there is no staff (`token`); the "
+    "first caller, while there is no user at all (`open`); nobody (`off`).",
+    choices=["token", "open", "off"],
+)
+TENANTRY_BOOTSTRAP_TOKEN = environment.text(
+    "TENANTRY_BOOTSTRAP_TOKEN", "", "The operator's token for the mode `token`: at least 32 random characters."
+)
+TENANTRY_SIGN_UP = environment.flag("TENANTRY_SIGN_UP", "Whether strangers may sign up.", default=True)
 
 # -- organizations ---------------------------------------------------------------------------------------------------
-TENANTRY_DELETION_GRACE_DAYS = env.int("TENANTRY_DELETION_GRACE_DAYS", 14, validate=Range(min=0, max=365))
-TENANTRY_INVITATION_DAYS = env.int("TENANTRY_INVITATION_DAYS", 7, validate=Range(min=1, max=90))
+environment.section("Organizations")
+TENANTRY_DELETION_GRACE_DAYS = environment.number(
+    "TENANTRY_DELETION_GRACE_DAYS",
+    14,
+    "For how many days a deleted organization can be restored before it is erased (0 to 365).",
+    validate=Range(min=0, max=365),
+)
+TENANTRY_INVITATION_DAYS = environment.number(
+    "TENANTRY_INVITATION_DAYS",
+    7,
+    "For how many days an invitation can be accepted (1 to 90).",
+    validate=Range(min=1, max=90),
+)
 
 # -- mail ------------------------------------------------------------------------------------------------------------
-EMAIL_HOST = env.str("TENANTRY_SMTP_HOST", "")
-EMAIL_PORT = env.int("TENANTRY_SMTP_PORT", 25)
-EMAIL_HOST_USER = env.str("TENANTRY_SMTP_USER", "")
-EMAIL_HOST_PASSWORD = env.str("TENANTRY_SMTP_PASSWORD", "")
-EMAIL_USE_TLS = env.bool("TENANTRY_SMTP_STARTTLS", False)
+environment.section("Mail")
+EMAIL_HOST = environment.text(
+    "TENANTRY_SMTP_HOST", "", "The mail server. Without one, mails are printed to the log, in development only."
+)
+EMAIL_PORT = environment.number("TENANTRY_SMTP_PORT", 25, "Its port.")
+EMAIL_HOST_USER = environment.text("TENANTRY_SMTP_USER", "", "Who to sign in to it as.")
+EMAIL_HOST_PASSWORD = environment.text("TENANTRY_SMTP_PASSWORD", "", "The password for that.")
+EMAIL_USE_TLS = environment.flag(
+    "TENANTRY_SMTP_STARTTLS", "Whether to encrypt the connection by STARTTLS.", default=False
+)
 EMAIL_TIMEOUT = 15
-DEFAULT_FROM_EMAIL = env.str("TENANTRY_MAIL_FROM", "Tenantry <tenantry@localhost>")
+DEFAULT_FROM_EMAIL = environment.text("TENANTRY_MAIL_FROM", "Tenantry <tenantry@localhost>", "The sender of our mails.")
 EMAIL_BACKEND = (
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.console.EmailBackend"
 )
 
-try:
-    env.seal()
-    problems: list[str] = []
-except environs.EnvValidationError as error:
-    wrong: Any = error.error_messages
-    problems = [f"{name}: {' '.join(map(str, sentences))}" for name, sentences in wrong.items()]
+# What docs/settings.md is drawn from.
+TENANTRY_ENVIRONMENT = environment.settings
+problems = environment.problems()
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     problems.append("TENANTRY_MAIL_FROM: write an address, as in `Tenantry <no-reply@example.com>`.")
 problems += problems_in_production(
