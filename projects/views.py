@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.access import organization, project
-from config.kernel.errors import Absent
+from config.kernel.errors import Absent, Invalid
 from config.kernel.identifiers import parse_public_id
 from config.kernel.pages import FORM_INVALID, FormPage, Page
 from config.kernel.permissions import Permission, Role
@@ -172,7 +172,10 @@ class ProjectMemberClear(Page):
     access = {"POST": project(Permission.MANAGE_MEMBERS)}
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        user_id = parse_public_id("usr", request.POST.get("user", ""))
+        given = request.POST.get("user", "")
+        if not given:
+            raise Invalid.field("user", "Choose the member whose role ends.")
+        user_id = parse_public_id("usr", given)
         if user_id is None:
             raise Absent
         services.clear_project_role(

@@ -258,7 +258,11 @@ def test_a_role_that_cannot_be_given_is_not_given(cast: Cast, browse: Any, membe
     assert events_of(cast) == before
 
 
-@pytest.mark.parametrize("user", ["", "usr_zzz", "victor", "prj_01h455vb4pex5vsknk084sn02q"])
+def test_clearing_needs_a_member(cast: Cast, browse: Any):
+    assert browse(cast.admin).post(f"{PROJECT}members/clear/").status_code == 400
+
+
+@pytest.mark.parametrize("user", ["usr_zzz", "victor", "prj_01h455vb4pex5vsknk084sn02q"])
 def test_clearing_a_role_of_nobody_finds_nothing(cast: Cast, browse: Any, user: str):
     assert browse(cast.admin).post(f"{PROJECT}members/clear/", {"user": user}).status_code == 404
 
