@@ -1,0 +1,194 @@
+"""The dashboard and the REST interface are two doors to the same services: the same cases run through both."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audit.models import AuditEvent
+from config.kernel.tenancy.scope import tenant_scope
+from keys.models import Key
+from orgs.models import Invitation, Membership, Organization, User
+from projects.models import Project
+from tests.cast import Cast
+
+REST, PAGES = "/api/v1/orgs/acme", "/orgs/acme"
+
+
+class Door:
+    """What somebody does, through one of the two doors; `answer.status_code` tells how it ended."""
+
+    def __init__(self, cast: Cast, api: Callable, browse: Callable) -> None:
+        self.cast, self.api, self.browse = cast, api, browse
+
+
+class RestDoor(Door):
+    def create_project(self, who: User, slug: str) -> Any:
+        return self.api(who).post(f"{REST}/projects", {"name": "New", "slug": slug})
+
+    def archive_project(self, who: User) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/archive")
+
+    def rename(self, who: User, slug: str) -> Any:
+        return self.api(who).patch(REST, {"name": "Acme", "slug": slug})
+
+    def delete(self, who: User, confirm: str) -> Any:
+        return self.api(who).delete(REST, {"confirm": confirm})
+
+    def invite(self, who: User, email: str, role: str) -> Any:
+        return self.api(who).post(f"{REST}/invitations", {"email": email, "role": role})
+
+    def change_role(self, who: User, member: User, role: str) -> Any:
+        return self.api(who).patch(f"{REST}/members/{member.public_id}", {"role": role})
+
+    def remove(self, who: User, member: User) -> Any:
+        return self.api(who).delete(f"{REST}/members/{member.public_id}")
+
+    def create_key(self, who: User, name: str) -> Any:
+        body = {"kind": "secret", "mode": "test", "name": name, "permissions": "admin"}
+        return self.api(who).post(f"{REST}/projects/rocket/keys", body)
+
+    def revoke_key(self, who: User, key: Key) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/keys/{key.public_id}/revoke")
+
+
+class PageDoor(Door):
+    def create_project(self, who: User, slug: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/new/", {"name": "New", "slug": slug})
+
+    def archive_project(self, who: User) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/rocket/archive/")
+
+    def rename(self, who: User, slug: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/settings/", {"name": "Acme", "slug": slug})
+
+    def delete(self, who: User, confirm: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/settings/delete/", {"confirm": confirm})
+
+    def invite(self, who: User, email: str, role: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/invitations/new/", {"email": email, "role": role})
+
+    def change_role(self, who: User, member: User, role: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/members/{member.public_id}/role/", {"role": role})
+
+    def remove(self, who: User, member: User) -> Any:
+        return self.browse(who).post(f"{PAGES}/members/{member.public_id}/remove/")
+
+    def create_key(self, who: User, name: str) -> Any:
+        browser = self.browse(who)
+        once = browser.get(f"{PAGES}/projects/rocket/keys/new/").context["form"]["once"].value()
+        form = {"once": once, "kind": "secret", "mode": "test", "name": name, "preset": "admin", "expires": "never"}
+        return browser.post(f"{PAGES}/projects/rocket/keys/new/", form)
+
+    def revoke_key(self, who: User, key: Key) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/rocket/keys/{key.public_id}/revoke/")
+
+
+@pytest.fixture(params=[RestDoor, PageDoor], ids=["rest", "pages"])
+def door(request: pytest.FixtureRequest, cast: Cast, api: Callable, browse: Callable) -> Door:
+    return request.param(cast, api, browse)
+
+
+@pytest.fixture
+def recorded(cast: Cast) -> Callable[[], list[str]]:
+    """The events since the test began, oldest first."""
+    with tenant_scope(cast.acme.id):
+        before = set(AuditEvent.objects.values_list("id", flat=True))
+
+    def since() -> list[str]:
+        with tenant_scope(cast.acme.id):
+            return [row.event for row in AuditEvent.objects.exclude(id__in=before).order_by("id")]
+
+    return since
+
+
+def done(answer: Any) -> bool:
+    return answer.status_code in (200, 201, 204, 302)
+
+
+def test_a_project_is_created_once(door, cast, recorded):
+    assert done(door.create_project(cast.developer, "launcher"))
+    assert door.create_project(cast.developer, "launcher").status_code == 409
+    with tenant_scope(cast.acme.id):
+        assert Project.objects.filter(slug="launcher").count() == 1
+    assert recorded() == ["project.created"]
+
+
+@pytest.mark.parametrize("slug", ["Launcher", "-x", "new", "a_b"])
+def test_a_bad_slug_creates_nothing(door, cast, recorded, slug):
+    assert door.create_project(cast.developer, slug).status_code in (400, 422)
+    assert recorded() == []
+
+
+def test_an_organization_does_not_take_a_slug_that_another_has_or_had(door, cast, recorded):
+    assert door.rename(cast.owner, "globex").status_code == 409
+    assert recorded() == []
+    cast.acme.refresh_from_db()
+    assert cast.acme.slug == "acme"
+
+
+def test_a_rename_is_recorded_with_old_and_new(door, cast, recorded):
+    assert done(door.rename(cast.admin, "acme-two"))
+    assert recorded() == ["organization.updated"]
+    assert Organization.objects.by_reference("acme").slug == "acme-two"
+
+
+def test_deleting_needs_the_slug(door, cast, recorded):
+    assert door.delete(cast.owner, "globex").status_code == 400
+    assert recorded() == []
+    assert done(door.delete(cast.owner, "acme"))
+    assert recorded() == ["organization.deleted"]
+
+
+def test_nobody_invites_above_themselves_or_twice(door, cast, recorded):
+    assert door.invite(cast.admin, "new@x.example", "owner").status_code == 403
+    assert recorded() == []
+    assert done(door.invite(cast.admin, "New@x.example", "admin"))
+    assert door.invite(cast.admin, "new@x.example", "viewer").status_code == 409
+    assert door.invite(cast.admin, cast.viewer.email, "viewer").status_code == 409
+    with tenant_scope(cast.acme.id):
+        assert Invitation.objects.get().email == "new@x.example"
+    assert recorded() == ["invitation.created"]
+
+
+def test_the_last_owner_stays_an_owner(door, cast, recorded):
+    answer = door.change_role(cast.owner, cast.owner, "admin")
+    assert answer.status_code == 409, answer.content
+    assert recorded() == []
+    with tenant_scope(cast.acme.id):
+        assert Membership.objects.owners().get().user == cast.owner
+
+
+def test_an_admin_neither_changes_nor_removes_an_owner(door, cast, recorded):
+    assert door.change_role(cast.admin, cast.owner, "viewer").status_code == 403
+    assert door.remove(cast.admin, cast.owner).status_code == 403
+    assert recorded() == []
+
+
+def test_a_removed_member_is_out_on_the_next_request(door, cast, recorded):
+    assert done(door.remove(cast.admin, cast.developer))
+    assert recorded() == ["member.removed"]
+    assert door.create_project(cast.developer, "late").status_code == 404
+
+
+def test_a_demoted_member_may_less_on_the_next_request(door, cast):
+    assert done(door.change_role(cast.owner, cast.developer, "viewer"))
+    assert door.create_project(cast.developer, "late").status_code == 403
+
+
+def test_a_key_is_made_shown_and_revoked(door, cast, recorded):
+    answer = door.create_key(cast.developer, "Probe")
+    assert done(answer)
+    with tenant_scope(cast.acme.id):
+        key = Key.objects.get(name="Probe")
+    assert answer.content.decode().count(key.start) >= 1
+    assert done(door.revoke_key(cast.developer, key))
+    assert recorded() == ["key.created", "key.revoked"]
+    with tenant_scope(cast.acme.id):
+        assert Key.objects.get(id=key.id).state == Key.State.REVOKED
+
+
+def test_an_archived_project_makes_no_keys(door, cast, recorded):
+    assert done(door.archive_project(cast.developer))
+    assert door.create_key(cast.developer, "Late").status_code == 409
+    assert recorded() == ["project.archived"]
