@@ -21,7 +21,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         organization_id = parse_public_id("org", reference)
         if organization_id:
             return self.filter(id=organization_id).first()
-        if not SLUG.match(reference):
+        if not SLUG.fullmatch(reference):
             return None
         return self.filter(models.Q(slug=reference) | models.Q(retired_slugs__slug=reference)).first()
 

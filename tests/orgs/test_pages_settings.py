@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from config.kernel.errors import Invalid
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import Organization
-from orgs.services.organizations import delete_organization
+from orgs.services.organizations import delete_organization, update_organization
 from tests.cast import Cast
 from tests.texts import without_what_varies
 
@@ -111,6 +112,12 @@ def test_another_tenants_pages_have_the_very_body_of_absent_ones(cast: Cast, bro
         assert foreign.status_code in (404, 405)
         same = without_what_varies(text_of(foreign)).replace("/orgs/acme/", "/orgs/acne/")
         assert same == without_what_varies(text_of(absent))
+
+
+def test_a_slug_with_a_line_break_is_no_slug(cast: Cast):
+    with tenant_scope(cast.acme.id), pytest.raises(Invalid):
+        update_organization(actor=cast.principal(cast.owner), slug="acme-two\n")
+    assert acme(cast).slug == "acme"
 
 
 @pytest.mark.parametrize("reference", ["acme%0A", "a%00b", "%F0%9F%98%80", "org_zzz", "x" * 300])
