@@ -1,6 +1,10 @@
 """Fixtures of the REST tests."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.tenancy.scope import tenant_scope
@@ -49,3 +53,14 @@ def _tokens(request: pytest.FixtureRequest) -> None:
         cast = request.getfixturevalue("cast")
         for user in (cast.owner, cast.admin, cast.developer, cast.viewer, cast.outsider, cast.staff):
             cast.token(user)
+
+
+@pytest.fixture
+def one_transaction() -> Iterator[None]:
+    """Requests to the WSGI application itself leave the test's connection open, as Django's test client does."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)

@@ -66,6 +66,11 @@ class ApiView(APIView):
         if self.operation.body is None and request.method not in SAFE:
             self.read(Body)
 
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override] # ours are DRF's Response
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        finished.headers.setdefault("Cache-Control", "no-store")
+        return finished
+
     def read(self, serializer_class: type[serializers.Serializer] | None = None) -> dict[str, Any]:
         """The validated body, by default of the class that the method declares.
 

@@ -1,0 +1,194 @@
+"""Every writing route against every kind of bad input: a 4xx problem with a code, and nothing changed."""
+
+import json
+import re
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from config.kernel.api.operations import operation_of
+from config.kernel.routes import all_routes
+from config.kernel.tenancy.scope import tenant_scope
+from orgs.models import CustomRole, Invitation
+from orgs.services.invitations import invite
+from orgs.services.roles import create_role
+from tests.api.rows import everything
+
+WRITING = [
+    (method, route)
+    for route in all_routes()
+    if route.path.startswith("/api/v1/")
+    for method in route.methods()
+    if method != "GET"
+]
+NAMES = [f"{method} {route.path}" for method, route in WRITING]
+
+# A body of each operation that would be accepted; the tests spoil one field at a time.
+GOOD = {
+    "create_organization": {"name": "New", "slug": "new-one"},
+    "update_organization": {"name": "New", "slug": "new-one"},
+    "delete_organization": {"confirm": "acme"},
+    "transfer_organization": {"to": "USER", "own_role": "admin"},
+    "update_member": {"role": "developer"},
+    "create_invitation": {"email": "nina@acme.example", "role": "viewer"},
+    "create_invitations": {"emails": ["nina@acme.example"], "role": "viewer"},
+    "accept_invitation": {"token": "x"},
+    "create_role": {"name": "New", "description": "x", "permissions": ["view_org"]},
+    "update_role": {"name": "New", "description": "x", "permissions": ["view_org"]},
+    "create_project": {"name": "New", "slug": "new-one"},
+    "update_project": {"name": "New", "slug": "new-one"},
+    "set_project_role": {"role": "developer"},
+    "create_key": {
+        "kind": "secret", "mode": "live", "name": "New", "note": "x", "permissions": ["view_org"],
+        "expires_at": "2040-01-01T00:00:00Z", "allowed_ips": ["10.0.0.0/8"], "metadata": {"a": "b"},
+    },
+    "update_key": {"name": "New", "note": "x"},
+    "rotate_key": {"overlap_seconds": 60},
+    "verify_key": {
+        "key": "x", "origin": "https://a.example", "ip": "10.0.0.1", "permission": "view_org", "cost": 1,
+    },
+    "verify_keys": {"keys": [{"key": "x"}]},
+    "create_token": {
+        "name": "New", "organization": "acme", "permissions": ["view_org"], "expires_at": "2040-01-01T00:00:00Z",
+    },
+    "bootstrap": {
+        "email": "a@b.example", "password": "correct horse battery", "name": "A", "token": "x",
+        "organization": {"name": "New", "slug": "new-one"},
+    },
+}  # fmt: skip
+
+LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+UNREADABLE = {
+    "no JSON": b"{",
+    "two values": b"{} {}",
+    "invalid UTF-8": b'{"name": "\xff\xfe"}',
+    "UTF-16": '{"name": "x"}'.encode("utf-16"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "a lone surrogate": b'{"name": "\\ud800"}',
+    "a lone surrogate as a name": b'{"\\udfff": 1}',
+    "a name twice": b'{"name": "a", "name": "b"}',
+    "NaN": b'{"name": NaN}',
+    "infinity": b'{"name": 1e999}',
+    "a huge number": b'{"name": ' + b"9" * 5000 + b"}",
+    "deep nesting": b'{"name": ' + b"[" * 21 + b"]" * 21 + b"}",
+    "very deep nesting": b"[" * 100_000 + b"]" * 100_000,
+    "a list": b"[]",
+    "a string": b'"name"',
+    "a number": b"5",
+    "null": b"null",
+    "an unknown field": b'{"never_heard_of": 1}',
+    "an unknown field with NUL": b'{"\\u0000": 1}',
+    "too large": b'{"name": "' + b"x" * LIMIT + b'"}',
+}
+ODD_VALUES = [
+    None, True, False, 0, -1, 10**400, 1.5, -0.0, 1e300, "", " ", "\x00", "a\x00b", "\u202e", "x" * 10_000,
+    "'; --", "٣", "2030-01-01", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59.999999-23:59", [], {}, [[]], [None],
+    {"a": {"b": 1}}, ["x" * 10_000], [1.5], "usr_" + "z" * 26, "rol_" + "0" * 26,
+]  # fmt: skip
+
+
+@pytest.fixture
+def values(cast):
+    with tenant_scope(cast.acme.id):
+        owner = cast.principal(cast.owner)
+        role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
+        invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
+    return {
+        "organization": "acme",
+        "project": "rocket",
+        "user": cast.viewer.public_id,
+        "role": role.public_id,
+        "invitation": invitation.public_id,
+        "key": cast.key.public_id,
+        "token": "tok_01h455vb4pex5vsknk084sn02q",
+        "event": "evt_01h455vb4pex5vsknk084sn02q",
+        "export": "exp_01h455vb4pex5vsknk084sn02q",
+    }
+
+
+def address(route, values):
+    path = route.path
+    for name, value in values.items():
+        path = path.replace(f"<str:{name}>", value)
+    assert "<" not in path, f"Give the samples a value for {path}."
+    return path
+
+
+def is_refusal(answer):
+    body = answer.json()
+    assert 400 <= answer.status_code < 500, (answer.status_code, body)
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "code" in body or answer.status_code == 401
+    return True
+
+
+def asking(api, cast, route):
+    return api(cast.secret_key if "verify" in route.path else cast.owner)
+
+
+@pytest.mark.parametrize(("method", "route"), WRITING, ids=NAMES)
+def test_a_body_that_cannot_be_read_changes_nothing(api, cast, values, method, route):
+    client, path = asking(api, cast, route), address(route, values)
+    before = everything()
+    for name, body in UNREADABLE.items():
+        answer = client.generic(
+            method, path, body, content_type="application/json", HTTP_IDEMPOTENCY_KEY=f"unreadable {name}"
+        )
+        assert is_refusal(answer), name
+        if name == "too large":
+            assert answer.status_code == 413
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"):
+        answer = client.generic(method, path, b'{"name": "x"}', content_type=content_type)
+        assert is_refusal(answer)
+        assert answer.status_code in (401, 404, 415)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "route"),
+    [(method, route) for method, route in WRITING if operation_of(route.callback.cls, method).body],
+    ids=[name for name, (method, route) in zip(NAMES, WRITING, strict=True)
+         if operation_of(route.callback.cls, method).body],
+)  # fmt: skip
+def test_one_odd_field_is_refused_or_means_something(api, cast, values, method, route):
+    """Whatever stands in a field, the answer is no server error; and a refusal changes nothing."""
+    client, path = asking(api, cast, route), address(route, values)
+    operation = operation_of(route.callback.cls, method)
+    good = {name: values["user"] if value == "USER" else value for name, value in GOOD[operation.name].items()}
+    assert set(good) <= set(operation.body().fields)
+    before = everything()
+    for field in operation.body().fields:
+        for value in ODD_VALUES:
+            saved = transaction.savepoint()
+            answer = client.generic(method, path, json.dumps({**good, field: value}), content_type="application/json")
+            if answer.status_code < 300:
+                transaction.savepoint_rollback(saved)
+            else:
+                assert is_refusal(answer), (field, value)
+                transaction.savepoint_commit(saved)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["a%00b", "%ff%fe", "%F0%9F%92%A9", "x" * 5000, "org_", "%20", "acme%0a", "'", "usr_" + "8" * 26,
+     "src_01h455vb4pex5vsknk084sn02q", "..", "%2e%2e%2fglobex", "-1"],
+)  # fmt: skip
+def test_an_address_of_nonsense_is_absent(api, cast, values, reference):
+    """The last name of every address, and the organization's everywhere, asked by the route's first method."""
+    before = everything()
+    for route in all_routes():
+        names = re.findall(r"<str:(\w+)>", route.path)
+        if not route.path.startswith("/api/v1/") or not names:
+            continue
+        path = address(route, {**values, names[-1]: reference})
+        method = sorted(route.methods())[0]
+        answer = api(cast.owner).generic(method, path, b"", content_type="application/json")
+        assert answer.status_code == 404, (method, path, answer.status_code)
+    assert everything() == before
+
+
+def test_the_samples_are_rows_that_exist(cast, values):
+    with tenant_scope(cast.acme.id):
+        assert CustomRole.objects.count() == Invitation.objects.count() == 1
