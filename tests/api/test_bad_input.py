@@ -82,9 +82,8 @@ UNREADABLE = {
     "too large": b'{"name": "' + b"x" * LIMIT + b'"}',
 }
 ODD_VALUES = [
-    None, True, False, 0, -1, 10**400, 1.5, -0.0, 1e300, "", " ", "\x00", "a\x00b", "\u202e", "x" * 10_000,
-    "'; --", "٣", "2030-01-01", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59.999999-23:59", [], {}, [[]], [None],
-    {"a": {"b": 1}}, ["x" * 10_000], [1.5], "usr_" + "z" * 26, "rol_" + "0" * 26,
+    None, True, -1, 10**400, 1.5, "", "\x00", "\u202e", "x" * 10_000, "٣", "9999-12-31T23:59:59.999999-23:59", [], {},
+    [None], {"a": {"b": 1}}, "usr_" + "z" * 26,
 ]  # fmt: skip
 
 
@@ -172,8 +171,7 @@ def test_one_odd_field_is_refused_or_means_something(api, cast, values, method, 
 
 @pytest.mark.parametrize(
     "reference",
-    ["a%00b", "%ff%fe", "%F0%9F%92%A9", "x" * 5000, "org_", "%20", "acme%0a", "'", "usr_" + "8" * 26,
-     "src_01h455vb4pex5vsknk084sn02q", "..", "%2e%2e%2fglobex", "-1"],
+    ["a%00b", "%ff%fe", "x" * 5000, "acme%0a", "usr_" + "8" * 26, "src_01h455vb4pex5vsknk084sn02q", "..", "-1"],
 )  # fmt: skip
 def test_an_address_of_nonsense_is_absent(api, cast, values, reference):
     """The last name of every address, and the organization's everywhere, asked by the route's first method."""

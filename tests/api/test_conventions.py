@@ -49,21 +49,22 @@ def wsgi(credential, method, path, body, **environ):
 
 
 @pytest.mark.parametrize("debug", [False, True])
-@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/", "/api/v1", "/api/v2/orgs", "/api/v1/orgs/", "/scim/v2/x"])
-def test_an_address_that_does_not_exist_is_a_problem(cast, path, method, debug):
-    with override_settings(DEBUG=debug):
-        answer = getattr(Client(enforce_csrf_checks=True), method)(path)
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
-    assert set(answer.json()) == PROBLEM
-    assert answer.json()["code"] == "not_found"
+def test_an_address_that_does_not_exist_is_a_problem(db, debug):
+    client = Client(enforce_csrf_checks=True)
+    for path in ("/api/v1/nothing", "/api/", "/api/v1", "/api/v2/orgs", "/api/v1/orgs/", "/scim/v2/x"):
+        for method in ("get", "post", "put", "patch", "delete", "options"):
+            with override_settings(DEBUG=debug):
+                answer = getattr(client, method)(path)
+            assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json"), (method, path)
+            assert set(answer.json()) == PROBLEM
+            assert answer.json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
-def test_a_method_that_is_not_answered_is_a_problem_that_names_the_others(api, cast, method):
-    for credential in (cast.owner, None):
-        answer = api(credential).generic(method, f"{ACME}/leave")
-        assert (answer.status_code, answer.json()["code"], answer["Allow"]) == (405, "method_not_allowed", "POST")
+def test_a_method_that_is_not_answered_is_a_problem_that_names_the_others(api, cast):
+    for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"):
+        for credential in (cast.owner, None):
+            answer = api(credential).generic(method, f"{ACME}/leave")
+            assert (answer.status_code, answer.json()["code"], answer["Allow"]) == (405, "method_not_allowed", "POST")
     assert api(cast.owner).generic("BREW", ACME)["Allow"] == "DELETE, GET, HEAD, PATCH"
 
 
@@ -163,18 +164,18 @@ def test_a_repeated_request_makes_one_thing(api, cast):
         assert everything() == before
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=0", "limit=-1", "limit=101", "limit=1.5", "limit=x", "limit=", "limit=9999999999999999999999", "limit=٣",
-        "limit=%00", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + "A" * 5000, "cursor=" + "!" * 22,
-        "cursor=" + "é" * 22, "cursor=%00", "cursor=%ff", "cursor[]=x", "limti=5", "page=2", "state=active&kin=secret",
-    ],
-)  # fmt: skip
+ODD_QUERIES = [
+    "limit=0", "limit=-1", "limit=101", "limit=1.5", "limit=x", "limit=", "limit=9999999999999999999999", "limit=٣",
+    "limit=%00", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + "A" * 5000, "cursor=" + "!" * 22,
+    "cursor=" + "é" * 22, "cursor=%00", "cursor=%ff", "cursor[]=x", "limti=5", "page=2", "state=active&kin=secret",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("path", [ORGS, f"{ACME}/members", f"{ACME}/roles", f"{ROCKET}/keys", "/api/v1/me/tokens"])
-def test_a_query_string_that_makes_no_sense_is_refused(api, cast, path, query):
-    answer = api(cast.owner).get(f"{path}?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+def test_a_query_string_that_makes_no_sense_is_refused(api, cast, path):
+    for query in ODD_QUERIES:
+        answer = api(cast.owner).get(f"{path}?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid"), query
 
 
 def test_a_parameter_where_none_is_understood_is_refused(api, cast):

@@ -51,57 +51,57 @@ def test_a_preset_names_its_permissions(api, cast, preset):
     assert make_key(api(cast.owner), **body).json()["permissions"] == sorted(KEY_PRESETS[preset or "runner"])
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"kind": "private"}, "kind"),
-        ({"kind": None}, "kind"),
-        ({"mode": "staging"}, "mode"),
-        ({"mode": 1}, "mode"),
-        ({"name": ""}, "name"),
-        ({"name": "x" * 121}, "name"),
-        ({"name": ["x"]}, "name"),
-        ({"name": "a\nb"}, "name"),
-        ({"permissions": "owner"}, "permissions"),
-        ({"permissions": ["fly"]}, "permissions"),
-        ({"permissions": ["delete_org"]}, "permissions"),
-        ({"permissions": {"a": 1}}, "permissions"),
-        ({"permissions": 5}, "permissions"),
-        ({"kind": "publishable", "permissions": ["keys:verify"]}, "permissions"),
-        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
-        ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
-        ({"expires_at": "2030-01-01"}, "expires_at"),
-        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
-        ({"expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
-        ({"expires_at": "2030-02-30T00:00:00Z"}, "expires_at"),
-        ({"expires_at": "2030-01-01T00:00:00+99:99"}, "expires_at"),
-        ({"expires_at": 1893456000}, "expires_at"),
-        ({"expires_at": True}, "expires_at"),
-        ({"allowed_ips": ["300.1.1.1"]}, "allowed_ips"),
-        ({"allowed_ips": ["fe80::1%eth0-and-much-longer"]}, "allowed_ips"),
-        ({"allowed_ips": "10.0.0.1"}, "allowed_ips"),
-        ({"allowed_ips": [1]}, "allowed_ips"),
-        ({"allowed_ips": ["10.0.0.1"] * 51}, "allowed_ips"),
-        ({"kind": "publishable", "allowed_ips": ["10.0.0.1"]}, "allowed_ips"),
-        ({"metadata": {"a": {"b": 1}}}, "metadata"),
-        ({"metadata": {"a": "\x00"}}, "metadata"),
-        ({"metadata": {"a\x00": "b"}}, "metadata"),
-        ({"metadata": {"a": 10**15}}, "metadata"),
-        ({"metadata": {"a": 10**400}}, "metadata"),
-        ({"metadata": {"": "b"}}, "metadata"),
-        ({"metadata": {str(n): n for n in range(51)}}, "metadata"),
-        ({"metadata": ["a"]}, "metadata"),
-        ({"metadata": {"a": "x" * 501}}, "metadata"),
-        ({"note": "x" * 501}, "note"),
-        ({"remaining": 5}, "remaining"),
-        ({"rate_limit": {"limit": 1, "window_seconds": 1}}, "rate_limit"),
-    ],
-)
-def test_a_key_that_makes_no_sense_is_refused(api, cast, change, field):
+ODD_KEYS = [
+    ({"kind": "private"}, "kind"),
+    ({"kind": None}, "kind"),
+    ({"mode": "staging"}, "mode"),
+    ({"mode": 1}, "mode"),
+    ({"name": ""}, "name"),
+    ({"name": "x" * 121}, "name"),
+    ({"name": ["x"]}, "name"),
+    ({"name": "a\nb"}, "name"),
+    ({"permissions": "owner"}, "permissions"),
+    ({"permissions": ["fly"]}, "permissions"),
+    ({"permissions": ["delete_org"]}, "permissions"),
+    ({"permissions": {"a": 1}}, "permissions"),
+    ({"permissions": 5}, "permissions"),
+    ({"kind": "publishable", "permissions": ["keys:verify"]}, "permissions"),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+    ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
+    ({"expires_at": "2030-01-01"}, "expires_at"),
+    ({"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
+    ({"expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+    ({"expires_at": "2030-02-30T00:00:00Z"}, "expires_at"),
+    ({"expires_at": "2030-01-01T00:00:00+99:99"}, "expires_at"),
+    ({"expires_at": 1893456000}, "expires_at"),
+    ({"expires_at": True}, "expires_at"),
+    ({"allowed_ips": ["300.1.1.1"]}, "allowed_ips"),
+    ({"allowed_ips": ["fe80::1%eth0-and-much-longer"]}, "allowed_ips"),
+    ({"allowed_ips": "10.0.0.1"}, "allowed_ips"),
+    ({"allowed_ips": [1]}, "allowed_ips"),
+    ({"allowed_ips": ["10.0.0.1"] * 51}, "allowed_ips"),
+    ({"kind": "publishable", "allowed_ips": ["10.0.0.1"]}, "allowed_ips"),
+    ({"metadata": {"a": {"b": 1}}}, "metadata"),
+    ({"metadata": {"a": "\x00"}}, "metadata"),
+    ({"metadata": {"a\x00": "b"}}, "metadata"),
+    ({"metadata": {"a": 10**15}}, "metadata"),
+    ({"metadata": {"a": 10**400}}, "metadata"),
+    ({"metadata": {"": "b"}}, "metadata"),
+    ({"metadata": {str(n): n for n in range(51)}}, "metadata"),
+    ({"metadata": ["a"]}, "metadata"),
+    ({"metadata": {"a": "x" * 501}}, "metadata"),
+    ({"note": "x" * 501}, "note"),
+    ({"remaining": 5}, "remaining"),
+    ({"rate_limit": {"limit": 1, "window_seconds": 1}}, "rate_limit"),
+]
+
+
+def test_a_key_that_makes_no_sense_is_refused(api, cast):
     before = everything()
-    answer = make_key(api(cast.owner), **change)
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
-    assert field in answer.json()["errors"]
+    for change, field in ODD_KEYS:
+        answer = make_key(api(cast.owner), **change)
+        assert (answer.status_code, answer.json().get("code")) == (400, "invalid"), change
+        assert field in answer.json()["errors"]
     assert everything() == before
 
 
@@ -196,11 +196,14 @@ def test_nothing_said_leaves_the_old_key_a_day(api, cast):
     assert abs(ends - datetime.now(UTC) - timedelta(days=1)) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("overlap", [-1, 2592001, 10**30, 1.5, "60", None, True, []])
-def test_an_overlap_that_cannot_be(api, cast, overlap):
+ODD_OVERLAPS = [-1, 2592001, 10**30, 1.5, "60", None, True, []]
+
+
+def test_an_overlap_that_cannot_be(api, cast):
     before = everything()
-    answer = api(cast.owner).post(f"{KEYS}/{cast.key.public_id}/rotate", {"overlap_seconds": overlap})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["overlap_seconds"])
+    for overlap in ODD_OVERLAPS:
+        answer = api(cast.owner).post(f"{KEYS}/{cast.key.public_id}/rotate", {"overlap_seconds": overlap})
+        assert (answer.status_code, list(answer.json().get("errors", []))) == (400, ["overlap_seconds"]), overlap
     assert everything() == before
 
 

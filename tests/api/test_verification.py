@@ -125,35 +125,38 @@ def test_many_keys_are_answered_in_order(asker, cast):
     assert len(hundred) == 100
 
 
-@pytest.mark.parametrize("keys", [[], ["x"] * 101, "x", None, {"key": "x"}, [1], [None], [{"key": 5}], [{}]])
-def test_a_batch_of_the_wrong_shape(asker, keys):
-    answer = asker.post(BATCH, {"keys": keys})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["keys"])
+ODD_BATCHES = [[], ["x"] * 101, "x", None, {"key": "x"}, [1], [None], [{"key": 5}], [{}]]
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"key": None}, "key"),
-        ({"key": 5}, "key"),
-        ({"key": "x" * 1001}, "key"),
-        ({"ip": "localhost"}, "ip"),
-        ({"ip": 1}, "ip"),
-        ({"ip": ""}, "ip"),
-        ({"origin": 1}, "origin"),
-        ({"permission": "fly"}, "permission"),
-        ({"cost": 0}, "cost"),
-        ({"cost": -1}, "cost"),
-        ({"cost": 1.5}, "cost"),
-        ({"cost": "1"}, "cost"),
-        ({"cost": 10**40}, "cost"),
-        ({"kye": "x"}, "kye"),
-    ],
-)
-def test_a_question_of_the_wrong_shape(asker, change, field):
+def test_a_batch_of_the_wrong_shape(asker):
+    for keys in ODD_BATCHES:
+        answer = asker.post(BATCH, {"keys": keys})
+        assert (answer.status_code, list(answer.json().get("errors", []))) == (400, ["keys"]), keys
+
+
+ODD_QUESTIONS = [
+    ({"key": None}, "key"),
+    ({"key": 5}, "key"),
+    ({"key": "x" * 1001}, "key"),
+    ({"ip": "localhost"}, "ip"),
+    ({"ip": 1}, "ip"),
+    ({"ip": ""}, "ip"),
+    ({"origin": 1}, "origin"),
+    ({"permission": "fly"}, "permission"),
+    ({"cost": 0}, "cost"),
+    ({"cost": -1}, "cost"),
+    ({"cost": 1.5}, "cost"),
+    ({"cost": "1"}, "cost"),
+    ({"cost": 10**40}, "cost"),
+    ({"kye": "x"}, "kye"),
+]
+
+
+def test_a_question_of_the_wrong_shape(asker):
     before = everything()
-    answer = asker.post(VERIFY, {"key": "x", **change})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    for change, field in ODD_QUESTIONS:
+        answer = asker.post(VERIFY, {"key": "x", **change})
+        assert (answer.status_code, list(answer.json().get("errors", []))) == (400, [field]), change
     assert everything() == before
 
 
