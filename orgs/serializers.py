@@ -70,6 +70,8 @@ class Transfer(Body):
 class RoleChoice(Body):
     """A built-in role, or a custom one in its place: exactly one of the two."""
 
+    also = {"oneOf": [{"required": ["role"]}, {"required": ["custom_role"]}]}
+
     role = Choice(choices=BUILT_IN_ROLES, required=False)
     custom_role = PublicId("rol", required=False)
 

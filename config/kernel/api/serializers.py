@@ -1,7 +1,7 @@
 """Bases of what the REST interface reads and shows: nothing is coerced, nothing unknown is dropped silently."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -12,7 +12,12 @@ __all__ = ["Body", "Flag", "Limit", "PagedQuery", "ProblemBody", "Query", "Recor
 
 
 class Body(serializers.Serializer):
-    """A request body. A field that is not declared is an error: a typing mistake must not change the meaning."""
+    """A request body. A field that is not declared is an error: a typing mistake must not change the meaning.
+
+    `also` is what the OpenAPI document says beside the fields: a rule between them.
+    """
+
+    also: ClassVar[dict[str, Any]] = {}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -43,10 +48,11 @@ class Limit(serializers.IntegerField):
 class PagedQuery(Query):
     """What every list understands."""
 
-    cursor = Text(
+    cursor = serializers.RegexField(
+        rf"\A[A-Za-z0-9_-]{{{CURSOR_LENGTH}}}\Z",
         required=False,
-        min_length=CURSOR_LENGTH,
-        max_length=CURSOR_LENGTH,
+        trim_whitespace=False,
+        error_messages={"invalid": "Use the cursor of a previous answer's next, or none."},
         help_text="`next` of the answer before; without it the first page.",
     )
     limit = Limit(help_text="How many records the page may have.")
