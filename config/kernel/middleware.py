@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from uuid_utils.compat import uuid7
@@ -89,3 +90,16 @@ class ProblemMiddleware:
             logger.error("request failed", exc_info=exception)
             return render_problem(request, ServerFault())
         return None
+
+
+class PrivateAnswersMiddleware:
+    """Keeps what a signed-in browser is shown out of every cache, the one behind its Back button included."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if SESSION_KEY in request.session:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response

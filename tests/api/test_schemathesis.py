@@ -1,0 +1,73 @@
+"""Schemathesis asks every operation of the document, in ways nobody thought of, through the WSGI application itself.
+
+Every example is rolled back, so that deleting and revoking may be among them.
+"""
+
+import pytest
+import schemathesis
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from audit.models import AuditEvent
+from config.kernel.tenancy.scope import tenant_scope
+from config.wsgi import application
+from keys.services.tokens import create_token
+from orgs.models import DataExport
+from orgs.services.invitations import invite
+from orgs.services.roles import create_role
+
+EXAMPLES = 12
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+def api_schema(one_transaction):
+    return schemathesis.openapi.from_wsgi("/api/schema", application)
+
+
+schema = schemathesis.pytest.from_fixture("api_schema")
+
+
+@pytest.fixture
+def existing(cast):
+    """The rows of Acme's that the paths name."""
+    owner = cast.principal(cast.owner)
+    token, _ = create_token(actor=owner, user=cast.owner, name="Another")
+    with tenant_scope(cast.acme.id):
+        role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
+        invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
+        export = DataExport.objects.create(requested_by=cast.owner)
+        event = AuditEvent.objects.order_by("-id").first()
+    return {
+        "organization": cast.acme.public_id,
+        "project": "rocket",
+        "user": cast.viewer.public_id,
+        "role": role.public_id,
+        "invitation": invitation.public_id,
+        "key": cast.key.public_id,
+        "token": token.public_id,
+        "event": event.public_id,
+        "export": export.public_id,
+    }
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_every_answer_is_in_the_document(case, cast, existing):
+    case.path_parameters = {name: existing[name] for name in case.path_parameters or {}}
+    credential = cast.secret_key if "/keys/verify" in case.path else cast.token(cast.owner)
+    with transaction.atomic():
+        case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {credential}"})
+        transaction.set_rollback(True)

@@ -1,0 +1,160 @@
+"""Every page that a person can open, by a real address, for somebody with something in every list and for a newcomer.
+
+Whoever adds a page gets it walked by itself; a new kind of argument needs a sample in `full`.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from django.utils import timezone
+
+from audit.models import AuditEvent
+from config.kernel.access import AccessKind
+from config.kernel.permissions import ROLE_PERMISSIONS, Permission, Role
+from config.kernel.principals import SYSTEM
+from config.kernel.routes import Route, all_routes
+from config.kernel.tenancy.scope import tenant_scope
+from keys.models import PersonalToken
+from keys.services.keys import create_key, revoke_key, rotate_key
+from orgs.models import CustomRole, DataExport, Invitation, Membership, User
+from orgs.services.invitations import token_hash
+from orgs.services.organizations import create_organization
+from projects.models import ProjectMembership
+from projects.services import archive_project, create_project
+from tests.cast import Cast, person
+
+# Routes that answer programs.
+PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/api/schema", "/(?:api|access|scim)/")
+# Routes that answer with something else than a whole page of their own.
+NOT_PAGES = {
+    "projects:panel": "a part of the overview",
+    "keys:panel": "a part of the overview",
+    "audit:panel": "a part of the overview",
+    "orgs:export-download": "a file",
+    "orgs:invite-bulk-result": "stands for the answer of a form, which tests/browser/test_pages.py sends",
+}
+INVITATION_TOKEN = "t" * 43
+
+
+def pages() -> list[Route]:
+    """Every route that a browser can GET, staff's own aside."""
+    found = []
+    for route in all_routes():
+        methods = route.methods()
+        readable = "GET" in methods or "*" in methods
+        if readable and not route.path.startswith(PROGRAMS) and route.name not in NOT_PAGES:
+            found.append(route)
+    return found
+
+
+def is_public(route: Route) -> bool:
+    """Whether strangers open it."""
+    methods = route.methods()
+    return methods.get("GET", methods.get("*")).kind == AccessKind.PUBLIC
+
+
+def arguments(route: Route) -> list[str]:
+    """The names in its path."""
+    return re.findall(r"<(?:\w+:)?(\w+)>", route.path)
+
+
+def path_of(route: Route, samples: dict[str, str]) -> str:
+    """Its path with the samples in it. Fails for an argument that has none."""
+    own = {name.partition(".")[2]: value for name, value in samples.items() if name.startswith(f"{route.name}.")}
+    values = {**samples, **own}
+    missing = [name for name in arguments(route) if name not in values]
+    assert not missing, f"{route.path}: give tests/browser/addresses.py a sample of {missing}"
+    path = re.sub(r"\(\?P<(\w+)>[^)]*\)", lambda match: values[match[1]], route.path)
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], path)
+
+
+@dataclass
+class Persona:
+    """Whose pages are looked at. `samples` fill the paths; a route whose arguments it lacks is not theirs."""
+
+    user: User
+    samples: dict[str, str]
+
+
+def full(cast: Cast) -> Persona:
+    """Acme's owner, with something in every list."""
+    owner, acme = cast.owner, cast.acme
+    actor, everything = cast.principal(owner), ROLE_PERMISSIONS[Role.OWNER]
+    cast.token(owner)
+    create_organization(
+        actor=SYSTEM, owner=owner, name="Acme Laboratories of the Northern Hemisphere", slug="acme-labs"
+    )
+    now = timezone.now()
+    with tenant_scope(acme.id):
+        role = CustomRole.objects.create(
+            name="Auditor", description="Reads all, changes nothing", permissions=["view_audit", "view_org"]
+        )
+        archive_project(actor=actor, project_id=create_project(actor=actor, name="Old portal", slug="old-portal").id)
+        developer = Membership.objects.get(user=cast.developer)
+        ProjectMembership.objects.create(project=cast.project, membership=developer, role="admin")
+        for name, options in (
+            ("Expiring", {"expires_at": now + timedelta(days=3), "allowed_ips": ["10.0.0.0/8", "2001:db8::/32"]}),
+            ("Test", {"mode": "test", "note": "For the pipeline."}),
+            ("To be rotated", {}),
+            ("To be revoked", {}),
+        ):
+            key, _ = create_key(
+                actor=actor, holder=everything, project_id=cast.project.id, kind="secret", name=name,
+                permissions=[str(Permission.VIEW_ORG)], **{"mode": "live", **options},
+            )  # fmt: skip
+            if name == "To be rotated":
+                rotate_key(
+                    actor=actor, holder=everything, project_id=cast.project.id, key=key.public_id,
+                    overlap=timedelta(hours=1),
+                )  # fmt: skip
+            if name == "To be revoked":
+                revoke_key(actor=actor, project_id=cast.project.id, key=key.public_id)
+        invitations = [
+            Invitation.objects.create(
+                email=f"a-person-with-quite-a-long-address-{number}@subdivision.acme.example", role="viewer",
+                token_hash=token_hash(INVITATION_TOKEN if not number else str(number)), invited_by=owner,
+                expires_at=now + timedelta(days=5 - 10 * number),
+            )
+            for number in range(2)
+        ]  # fmt: skip
+        for state, fields in (
+            ("ready", {"path": "x", "size": 12345}),
+            ("ready", {}),
+            ("failed", {}),
+            ("running", {"tables_total": 9}),
+        ):
+            export = DataExport.objects.create(state=state, requested_by=owner, **fields)
+        event = AuditEvent.objects.order_by("-id").first()
+    token = PersonalToken.objects.get(user=owner)
+    confirmation = EmailConfirmationHMAC(EmailAddress.objects.create(user=owner, email="second@acme.example"))
+    return Persona(
+        owner,
+        {
+            "organization": acme.slug,
+            "project": cast.project.public_id,
+            "member": cast.developer.public_id,
+            "key": cast.key.public_id,
+            "role": role.public_id,
+            "invitation": invitations[0].public_id,
+            "export": export.public_id,
+            "event": event.public_id,
+            "token": token.public_id,
+            "orgs:invitation.token": INVITATION_TOKEN,
+            "account_confirm_email.key": confirmation.key,
+            "account_reset_password_from_key.uidb36": user_pk_to_url_str(owner),
+            "account_reset_password_from_key.key": default_token_generator.make_token(owner),
+        },
+    )
+
+
+def empty() -> Persona:
+    """A new owner, whose lists have nothing in them."""
+    owner = person("nadia@initech.example")
+    initech = create_organization(actor=SYSTEM, owner=owner, name="Initech", slug="initech")
+    with tenant_scope(initech.id):
+        project = create_project(actor=SYSTEM, name="Printer", slug="printer")
+    return Persona(owner, {"organization": initech.slug, "project": project.public_id})

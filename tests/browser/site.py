@@ -1,0 +1,123 @@
+"""A Tenantry that answers browsers: its web server on a free port, its worker, its stylesheet."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.database import APP_URL, OWNER_URL, ROOT, named
+
+ADDRESS = "127.0.0.1"
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+NAMES_OF_CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+APPLICATIONS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str:
+    """The system's Chromium or Chrome. Raises LookupError."""
+    found = [path for name in NAMES_OF_CHROMIUM if (path := shutil.which(name))]
+    found += [str(path) for name in APPLICATIONS if (path := Path("/Applications") / name).exists()]
+    if not found:
+        raise LookupError("Install Chromium with your package manager: the browser tests drive it.")
+    return found[0]
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
+
+
+def environment_of(database: str, *, port: int, home: Path, mail_port: int | None = None) -> dict[str, str]:
+    """The environment of a product that uses that database; its mails go to a server on this machine."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": named(APP_URL, database),
+        "DATABASE_OWNER_URL": named(OWNER_URL, database),
+        "TENANTRY_DEBUG": "true",
+        "TENANTRY_URL": f"http://{ADDRESS}:{port}",
+        "TENANTRY_HOME": str(home),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if mail_port:
+        environment |= {"TENANTRY_SMTP_HOST": ADDRESS, "TENANTRY_SMTP_PORT": str(mail_port)}
+    return environment
+
+
+def manage(*arguments: str, environment: Mapping[str, str]) -> None:
+    """Runs a command of manage.py. Raises CalledProcessError."""
+    subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True, timeout=180,
+        capture_output=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Runs a Python module until the block ends. Its words go to the file that this gives."""
+    log = Path(environment["TENANTRY_HOME"]) / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield log
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def web_server(application: str, *, environment: Mapping[str, str]) -> Iterator[str]:
+    """Serves until the block ends; gives the address once it is ready. Raises TimeoutError with the log's end."""
+    manage("build_css", environment=environment)
+    address = environment["TENANTRY_URL"]
+    port = address.rpartition(":")[2]
+    arguments = ["granian", "--interface", "wsgi", "--host", ADDRESS, "--port", port, "--blocking-threads", "4"]
+    with program("web", [*arguments, application], environment=environment) as log:
+        end = time.monotonic() + READY_SECONDS
+        while not answers(f"{address}/health/ready"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"The web server does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.1)
+        yield address
+
+
+@contextmanager
+def worker(*, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Works off the queue until the block ends."""
+    options = ["--pool", "solo", "--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with program("worker", ["celery", "-A", "config", "worker", *options], environment=environment) as log:
+        yield log
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200. No proxy of the environment stands before an address of ours."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
