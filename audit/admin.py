@@ -1,12 +1,12 @@
 """Staff pages of the ledger: to read, never to change."""
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from audit.models import AuditEvent, AuditEventQuerySet
 from config.kernel.identifiers import parse_public_id
-from config.kernel.staff import TenantModelAdmin, organization_link
+from config.kernel.staff import REACHABLE_ROWS, TenantModelAdmin, organization_link
 from config.kernel.tenancy.scope import INSTALLATION_ID
 
 
@@ -57,7 +57,10 @@ class AuditEventAdmin(TenantModelAdmin):
             return super().narrow(rows, word)
         if "." in word:
             return AuditEventQuerySet.matching(rows, event=word)  # type: ignore[arg-type]
-        return rows.filter(Q(actor_id=word) | Q(target_id=word))
+        # Two walks along an index each; an OR would read the whole log of the organization.
+        as_actor = rows.filter(actor_id=word).order_by("-id").values("id")[:REACHABLE_ROWS]
+        as_target = rows.filter(target_id=word).order_by("-id").values("id")[:REACHABLE_ROWS]
+        return rows.filter(id__in=as_actor.union(as_target))
 
     @admin.display(description="Organization")
     def organization(self, row: AuditEvent) -> str:

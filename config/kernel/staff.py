@@ -32,6 +32,7 @@ from config.kernel.principals import StaffPrincipal
 
 PER_PAGE = 50
 DEEPEST_PAGE = 200
+REACHABLE_ROWS = PER_PAGE * DEEPEST_PAGE + 1
 
 
 def staff_principal(request: HttpRequest) -> StaffPrincipal:
