@@ -26,12 +26,7 @@ EXAMPLES = 12
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.fixture
-def api_schema(one_transaction):
-    return schemathesis.openapi.from_wsgi("/api/schema", application)
-
-
-schema = schemathesis.pytest.from_fixture("api_schema")
+schema = schemathesis.openapi.from_wsgi("/api/schema", application)
 
 
 @pytest.fixture
@@ -57,6 +52,7 @@ def existing(cast):
     }
 
 
+@pytest.mark.usefixtures("one_transaction")
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
