@@ -5,7 +5,14 @@ import os
 import sys
 
 # These change or read the schema, which belongs to the owner role; everything else runs as the unprivileged role.
-OWNER_COMMANDS = {"migrate", "sqlmigrate", "makemigrations", "lintmigrations", "showmigrations", "optimizemigration"}
+OWNER_COMMANDS = {
+    "migrate",
+    "sqlmigrate",
+    "makemigrations",
+    "lintmigrations",
+    "showmigrations",
+    "optimizemigration",
+}
 
 
 def main() -> None:

@@ -218,7 +218,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_otp",
     "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
     "allauth",
     "allauth.account",
     "csp",
@@ -250,8 +249,6 @@ TENANTRY_GLOBAL_MODELS = {
     "orgs.User",
     "orgs.User_groups",
     "orgs.User_user_permissions",
-    "otp_static.StaticDevice",
-    "otp_static.StaticToken",
     "otp_totp.TOTPDevice",
     "sessions.Session",
 }
@@ -361,12 +358,11 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Tenantry",
-    "DESCRIPTION": "Organizations, people and roles, projects and keys. Lists are paged by cursor; errors are problem "
-    "details (RFC 9457) with a stable `code`.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.finished"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

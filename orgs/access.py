@@ -33,12 +33,7 @@ class OrganizationGate:
         deleting = organization.status == Organization.Status.DELETING
         if not organization.is_active and not (while_inactive and deleting):
             raise OrganizationInactive(organization.status)
-        return Admission(
-            principal,
-            permissions=narrowed(principal, membership.permissions),
-            organization=organization,
-            membership=membership,
-        )
+        return admission_of(principal, organization, membership)
 
     def admit_credential(self, principal: KeyPrincipal | UserPrincipal) -> Admission:
         """The organization of a key, or of a personal token of a member.
@@ -55,12 +50,19 @@ class OrganizationGate:
             membership = Membership.objects.of_user(principal.user_id).select_related("custom_role").first()
         if membership is None:
             raise AuthFailure
-        return Admission(
-            principal,
-            permissions=narrowed(principal, membership.permissions),
-            organization=organization,
-            membership=membership,
-        )
+        return admission_of(principal, organization, membership)
+
+
+def admission_of(principal: UserPrincipal, organization: Organization, membership: Membership) -> Admission:
+    """What a person may in an organization of theirs."""
+    permissions = narrowed(principal, membership.permissions)
+    return Admission(
+        principal,
+        permissions=permissions,
+        organization_permissions=permissions,
+        organization=organization,
+        membership=membership,
+    )
 
 
 def admissions_of(principal: UserPrincipal, *, cursor: str | None = None, limit: int) -> Page:
@@ -70,12 +72,7 @@ def admissions_of(principal: UserPrincipal, *, cursor: str | None = None, limit:
         page = page_of(rows, cursor=cursor, limit=limit)
     organizations = Organization.objects.in_bulk([membership.org_id for membership in page.rows])
     admissions = [
-        Admission(
-            principal,
-            permissions=narrowed(principal, membership.permissions),
-            organization=organizations[membership.org_id],
-            membership=membership,
-        )
+        admission_of(principal, organizations[membership.org_id], membership)
         for membership in page.rows
         if membership.org_id in organizations
     ]

@@ -23,5 +23,6 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
             "organization": admission.organization,
             "project": admission.project,
             "permissions": {str(permission) for permission in admission.permissions},
+            "organization_permissions": {str(permission) for permission in admission.organization_permissions},
         }
     return context

@@ -12,7 +12,7 @@ from django.test import Client, TransactionTestCase
 
 from orgs.models import User
 from tests import database
-from tests.cast import Cast, make_cast
+from tests.cast import Cast, standing
 from tests.servers import WORKER
 
 
@@ -29,7 +29,13 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
         connection.close()
         connections["default"].settings_dict["NAME"] = name
         connections["default"].settings_dict["CONN_MAX_AGE"] = 0
-    TransactionTestCase._fixture_teardown = lambda self: database.empty_tables(name)  # type: ignore[method-assign]
+        standing.set_up()
+
+    def after_commits(_test: Any) -> None:
+        database.empty_tables(name)
+        standing.set_up()
+
+    TransactionTestCase._fixture_teardown = after_commits  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock():
         connections.close_all()
@@ -45,13 +51,19 @@ def _empty_cache() -> None:
 @pytest.fixture
 def cast(db: None) -> Cast:
     """Acme's people, and the outsider."""
-    return make_cast()
+    return standing.copy()
 
 
 @pytest.fixture
 def committed_cast(transactional_db: None) -> Cast:
-    """The cast in committed rows, for tests over several connections."""
-    return make_cast()
+    """The cast for tests over several connections, which commit what they do."""
+    return standing.copy()
+
+
+@pytest.fixture
+def empty_installation(transactional_db: None) -> None:
+    """Nobody and nothing, as after the first migrate."""
+    database.empty_tables(connection.settings_dict["NAME"])
 
 
 class JSONClient(Client):

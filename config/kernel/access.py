@@ -77,10 +77,14 @@ def access_for(declaration: Declaration | None, method: str) -> Access | None:
 
 @dataclass(frozen=True)
 class Admission:
-    """What the gates found. `organization`, `membership` (of a person) and `project` are the apps' own rows."""
+    """What the gates found. `organization`, `membership` (of a person) and `project` are the apps' own rows.
+
+    `permissions` hold where the request is, which in a project may differ from the organization around it.
+    """
 
     principal: Principal
     permissions: frozenset[Permission] = frozenset()
+    organization_permissions: frozenset[Permission] = frozenset()
     organization: Any = None
     membership: Any = None
     project: Any = None

@@ -3,6 +3,7 @@
 import re
 
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
@@ -376,7 +377,13 @@ class Migration(migrations.Migration):
                         condition=models.Q(("status", "deleting")),
                         fields=["erase_after"],
                         name="orgs_organization_erasure",
-                    )
+                    ),
+                    models.Index(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("name"), name="varchar_pattern_ops"
+                        ),
+                        name="orgs_organization_name",
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(

@@ -5,7 +5,9 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
@@ -73,6 +75,7 @@ class Organization(models.Model):
                 condition=models.Q(status="deleting"),
                 name="orgs_organization_erasure",
             ),
+            models.Index(OpClass(Upper("name"), "varchar_pattern_ops"), name="orgs_organization_name"),
         ]
 
     def __str__(self) -> str:

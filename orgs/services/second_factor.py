@@ -1,7 +1,6 @@
 """The second factor (TOTP, RFC 6238): set up, confirm, use, reset. Staff need one for Django admin."""
 
 from django.db import transaction
-from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.services import record
@@ -52,6 +51,6 @@ def accepted_device(*, user: User, code: str) -> TOTPDevice | None:
 def reset_second_factor(*, actor: Principal, user: User) -> int:
     """Removes every device of the user, who sets up a new one at the next visit. Returns how many there were."""
     user = User.objects.select_for_update().get(id=user.id)
-    removed = sum(model.objects.filter(user=user).delete()[0] for model in (TOTPDevice, StaticDevice))
+    removed, _ = TOTPDevice.objects.filter(user=user).delete()
     record(events.USER_SECOND_FACTOR_RESET, actor=actor, target=user_target(user), org_id=INSTALLATION_ID)
     return removed

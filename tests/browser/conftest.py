@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from orgs.models import User
 from tests import database
 from tests.browser import site
+from tests.cast import standing
 from tests.servers import WORKER
 
 
@@ -100,9 +101,11 @@ def chromium() -> Iterator[Browser]:
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The database, in committed rows that all tests of a module share."""
     with django_db_blocker.unblock():
+        database.empty_tables(f"test_{WORKER}")
         yield
         connection.close()
         database.empty_tables(f"test_{WORKER}")
+        standing.set_up()
 
 
 NewContext = Callable[..., BrowserContext]

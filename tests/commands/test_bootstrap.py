@@ -103,7 +103,7 @@ def assert_nothing_made() -> None:
     assert not Organization.objects.filter(slug="acme", name="Acme", plan="free").exists()
 
 
-def test_the_first_caller_wins_in_open_mode_and_the_second_is_refused(db: None, door: Door):
+def test_the_first_caller_wins_in_open_mode_and_the_second_is_refused(empty_installation: None, door: Door):
     with mode("open"):
         assert available()
         assert_started(door(""), "open")
@@ -113,7 +113,7 @@ def test_the_first_caller_wins_in_open_mode_and_the_second_is_refused(db: None, 
     assert refusals() == 1
 
 
-def test_open_mode_is_over_once_anybody_is_there(db: None, door: Door):
+def test_open_mode_is_over_once_anybody_is_there(empty_installation: None, door: Door):
     create_user(actor=SYSTEM, email="somebody@acme.example", password=None)
     with mode("open"):
         assert not available()
@@ -121,7 +121,7 @@ def test_open_mode_is_over_once_anybody_is_there(db: None, door: Door):
     assert_nothing_made()
 
 
-def test_token_mode_takes_the_operators_token_only(db: None, door: Door):
+def test_token_mode_takes_the_operators_token_only(empty_installation: None, door: Door):
     create_user(actor=SYSTEM, email="early@acme.example", password=None).delete()
     with mode("token", TOKEN):
         assert available()
@@ -135,7 +135,7 @@ def test_token_mode_takes_the_operators_token_only(db: None, door: Door):
     assert User.objects.count() == 1
 
 
-def test_token_mode_goes_with_people_but_not_with_staff(db: None, door: Door):
+def test_token_mode_goes_with_people_but_not_with_staff(empty_installation: None, door: Door):
     create_user(actor=SYSTEM, email="somebody@acme.example", password=None)
     with mode("token", TOKEN):
         assert available()
@@ -145,7 +145,7 @@ def test_token_mode_goes_with_people_but_not_with_staff(db: None, door: Door):
     assert_nothing_made()
 
 
-def test_off_is_off(db: None, door: Door):
+def test_off_is_off(empty_installation: None, door: Door):
     with mode("off", TOKEN):
         assert not available()
         assert door("") is None
@@ -167,7 +167,9 @@ def test_off_is_off(db: None, door: Door):
         ({"password": 123456789012}, 400, "invalid"),
     ],
 )
-def test_bad_input_is_told_to_whoever_may_and_changes_nothing(db: None, change: dict, status: int, code: str):
+def test_bad_input_is_told_to_whoever_may_and_changes_nothing(
+    empty_installation: None, change: dict, status: int, code: str
+):
     create_user(actor=SYSTEM, email="taken@acme.example", password=None)
     with mode("token", TOKEN):
         answer = JSONClient().post(PATH, {**BODY, "token": TOKEN, **change})
@@ -178,7 +180,7 @@ def test_bad_input_is_told_to_whoever_may_and_changes_nothing(db: None, change: 
     assert refusals() == 0
 
 
-def test_input_is_not_judged_for_strangers(db: None):
+def test_input_is_not_judged_for_strangers(empty_installation: None):
     create_user(actor=SYSTEM, email="taken@acme.example", password=None)
     with mode("token", TOKEN):
         for change in ({"password": "short"}, {"email": "taken@acme.example"}, {"email": "nobody"}):
@@ -186,7 +188,7 @@ def test_input_is_not_judged_for_strangers(db: None):
             assert (answer.status_code, answer.json()) == (401, REFUSED)
 
 
-def test_after_ten_tries_a_minute_even_the_right_token_is_refused_and_the_log_is_not_flooded(db: None):
+def test_after_ten_tries_a_minute_even_the_right_token_is_refused_and_the_log_is_not_flooded(empty_installation: None):
     with mode("token", TOKEN):
         for _ in range(13):
             assert by_http("wrong") is None
@@ -201,7 +203,7 @@ def test_the_status_tells_nothing_else_and_changes_nothing(cast: Cast):
     assert Client().post("/api/v1/auth/bootstrap-status").status_code == 405
 
 
-def test_no_secret_is_in_the_log(db: None):
+def test_no_secret_is_in_the_log(empty_installation: None):
     with mode("token", TOKEN):
         by_http("a wrong token of somebody")
         token = by_http(TOKEN)
@@ -213,7 +215,7 @@ def test_no_secret_is_in_the_log(db: None):
         assert not [secret for secret in (token, TOKEN, PASSWORD, "a wrong token") if secret in text]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("empty_installation")
 def test_of_two_callers_at_once_one_wins():
     starting = threading.Barrier(2)
     outcomes: list[str] = []

@@ -78,7 +78,7 @@ def test_a_temporary_password_is_all_that_is_printed(db: None):
 
 
 @pytest.mark.parametrize("password", ["", "short", "12345678901234"])
-def test_a_weak_password_makes_no_user(db: None, typed: Callable[..., None], password: str):
+def test_a_weak_password_makes_no_user(empty_installation: None, typed: Callable[..., None], password: str):
     typed(password)
     with pytest.raises(CommandError):
         run("create_user", "new@acme.example")

@@ -195,4 +195,4 @@ def test_it_is_for_development(file: Path):
     with override_settings(DEBUG=False), pytest.raises(CommandError, match="development"):
         call_command("seed_demo")
     assert not file.exists()
-    assert not User.objects.exists()
+    assert not User.objects.filter(email="olivia.hart@acme.example").exists()

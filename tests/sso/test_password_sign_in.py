@@ -52,7 +52,7 @@ def test_a_known_address_looks_to_others_as_if_it_were_new(cast: Cast, mailoutbo
 
 
 @pytest.mark.parametrize("password", ["short", "password1234", "123456789012345", "x" * 5000])
-def test_weak_passwords_are_refused(db: None, password: str):
+def test_weak_passwords_are_refused(empty_installation: None, password: str):
     answer = Client().post("/signup/", {"name": "N", "email": "n@new.example", "password1": password})
     if len(password) < 100:
         assert answer.status_code == 200
@@ -113,7 +113,7 @@ def test_next_never_leads_elsewhere(cast: Cast):
     assert answer["Location"] == "/"
 
 
-def test_signing_up_can_be_switched_off(db: None, settings: Any):
+def test_signing_up_can_be_switched_off(empty_installation: None, settings: Any):
     settings.TENANTRY_SIGN_UP = False
     Client().post("/signup/", {"name": "N", "email": "n@new.example", "password1": PASSWORD})
     assert not User.objects.exists()
