@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.database import APP_URL, OWNER_URL, ROOT, named
@@ -70,9 +71,26 @@ def manage(*arguments: str, environment: Mapping[str, str]) -> None:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Program:
+    """One that runs, and the file that it writes its words to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def require(self) -> None:
+        """Raises RuntimeError with the end of its words when it has ended."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"It ended:\n{self.words()}")
+
+    def words(self) -> str:
+        """The end of its words."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+
 @contextmanager
-def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Runs a Python module until the block ends. Its words go to the file that this gives."""
+def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) -> Iterator[Program]:
+    """Runs a Python module until the block ends."""
     log = Path(environment["TENANTRY_HOME"]) / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -80,7 +98,7 @@ def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) 
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            yield log
+            yield Program(process, log)
         finally:
             process.terminate()
             try:
@@ -97,21 +115,22 @@ def web_server(application: str, *, environment: Mapping[str, str]) -> Iterator[
     address = environment["TENANTRY_URL"]
     port = address.rpartition(":")[2]
     arguments = ["granian", "--interface", "wsgi", "--host", ADDRESS, "--port", port, "--blocking-threads", "4"]
-    with program("web", [*arguments, application], environment=environment) as log:
+    with program("web", [*arguments, application], environment=environment) as web:
         end = time.monotonic() + READY_SECONDS
-        while not answers(f"{address}/health/ready"):
+        while not answers(f"{address}/health/live"):
+            web.require()
             if time.monotonic() > end:
-                raise TimeoutError(f"The web server does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+                raise TimeoutError(f"The web server does not answer:\n{web.words()}")
             time.sleep(0.1)
         yield address
 
 
 @contextmanager
-def worker(*, environment: Mapping[str, str]) -> Iterator[Path]:
+def worker(*, environment: Mapping[str, str]) -> Iterator[None]:
     """Works off the queue until the block ends."""
     options = ["--pool", "solo", "--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    with program("worker", ["celery", "-A", "config", "worker", *options], environment=environment) as log:
-        yield log
+    with program("worker", ["celery", "-A", "config", "worker", *options], environment=environment):
+        yield
 
 
 def answers(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.kernel.access import PUBLIC
+from config.kernel.api.reference import reference
 from config.kernel.api.schema import document
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent
@@ -32,6 +34,9 @@ class Documentation(TemplateView):
     access = PUBLIC
     http_method_names = ["get", "head"]
     template_name = "api/documentation.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(reference=reference(), address=settings.TENANTRY_URL, **kwargs)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
