@@ -79,6 +79,7 @@ def main() -> None:
         name = database.create_test_database(DATABASE)
         try:
             environment = site.environment_of(name, port=site.free_port(), home=Path(folder))
+            environment["TENANTRY_URL"] = "http://127.0.0.1:8000"  # what the pages speak of
             site.manage("seed_demo", environment=environment)
             demo = json.loads((Path(folder) / "demo.json").read_text())
             with site.web_server("config.wsgi:application", environment=environment) as address:

@@ -54,6 +54,7 @@ def environment_of(database: str, *, port: int, home: Path, mail_port: int | Non
         "DATABASE_URL": named(APP_URL, database),
         "DATABASE_OWNER_URL": named(OWNER_URL, database),
         "TENANTRY_DEBUG": "true",
+        "PORT": str(port),
         "TENANTRY_URL": f"http://{ADDRESS}:{port}",
         "TENANTRY_HOME": str(home),
         "PYTHONUNBUFFERED": "1",
@@ -112,8 +113,8 @@ def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) 
 def web_server(application: str, *, environment: Mapping[str, str]) -> Iterator[str]:
     """Serves until the block ends; gives the address once it is ready. Raises TimeoutError with the log's end."""
     manage("build_css", environment=environment)
-    address = environment["TENANTRY_URL"]
-    port = address.rpartition(":")[2]
+    port = environment["PORT"]
+    address = f"http://{ADDRESS}:{port}"
     arguments = ["granian", "--interface", "wsgi", "--host", ADDRESS, "--port", port, "--blocking-threads", "4"]
     with program("web", [*arguments, application], environment=environment) as web:
         end = time.monotonic() + READY_SECONDS
