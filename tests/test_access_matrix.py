@@ -69,7 +69,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
             expires_at=timezone.now() + timedelta(days=1),
         )
         export = DataExport.objects.create(state="failed")
-        ProjectMembership.objects.create(project=project, membership=Membership.objects.get(user=member), role="developer")
+        membership = Membership.objects.get(user=member)
+        ProjectMembership.objects.create(project=project, membership=membership, role="developer")
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     return {
