@@ -380,7 +380,8 @@ BUILT_STATIC = TENANTRY_HOME / "build" / "static"
 for folder in (STATIC_ROOT, BUILT_STATIC):
     folder.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static", BUILT_STATIC]
-WHITENOISE_USE_FINDERS = DEBUG
+# Development looks files up as they are asked for, rather than all of them at start.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
