@@ -8,20 +8,18 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from uuid_utils.compat import uuid7
 
 from config.kernel.context import RequestContext, request_context
-from config.kernel.errors import ServerFault, TenantryError, TooLarge
+from config.kernel.errors import Malformed, ServerFault, TenantryError, TooLarge
 from config.kernel.problems import render_problem, speaks_json
 
 logger = structlog.get_logger()
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 USER_AGENT_LENGTH = 256
-
-logger = structlog.get_logger()
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -36,10 +34,24 @@ def client_address(request: HttpRequest) -> str | None:
         return None
 
 
+def refused_at_once(request: HttpRequest) -> TenantryError | None:
+    """Why a request is not worth looking at any further, or None."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return TooLarge()
+    if speaks_json(request):  # a page is refused by Django itself
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return Malformed("Ask for a host that is served here.")
+    return None
+
+
 class RequestContextMiddleware:
     """Takes or makes the request id, echoes it, and binds it to log lines and audit records.
 
-    Refuses a body over DATA_UPLOAD_MAX_MEMORY_SIZE by its declared length, before anybody reads it.
+    Refuses a body over DATA_UPLOAD_MAX_MEMORY_SIZE by its declared length, before anybody reads it, and a program
+    that asks for a host which is not served here.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -57,11 +69,8 @@ class RequestContextMiddleware:
         structlog.contextvars.clear_contextvars()
         started = time.perf_counter()
         with request_context(context), structlog.contextvars.bound_contextvars(request_id=request_id):
-            length = request.META.get("CONTENT_LENGTH") or "0"
-            if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-                response = render_problem(request, TooLarge())
-            else:
-                response = self.get_response(request)
+            refusal = refused_at_once(request)
+            response = render_problem(request, refusal) if refusal else self.get_response(request)
             # The pattern, not the address: one-time links carry their secret in the address.
             route = request.resolver_match.route if request.resolver_match else ""
             milliseconds = round((time.perf_counter() - started) * 1000, 1)

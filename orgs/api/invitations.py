@@ -10,7 +10,6 @@ from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent, Conflict, Forbidden
 from config.kernel.identifiers import required_id
 from config.kernel.permissions import Permission
-from config.kernel.tenancy.scope import tenant_scope
 from orgs.api.people import whole_person
 from orgs.models import Invitation, Organization
 from orgs.selectors import verified_emails_of
@@ -115,5 +114,5 @@ class Acceptance(ApiView):
             actor=actor, token=self.read()["token"], verified_emails=verified_emails_of(actor.user_id)
         )
         joined = Organization.objects.get(id=membership.org_id)
-        with tenant_scope(joined.id):
-            return self.answer(Admission(actor, membership.permissions, joined, membership), OrganizationRecord)
+        admission = Admission(actor, permissions=membership.permissions, organization=joined, membership=membership)
+        return self.answer(admission, OrganizationRecord)

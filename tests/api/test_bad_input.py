@@ -166,7 +166,10 @@ def test_one_odd_field_is_refused_or_means_something(api, cast, values, method, 
             else:
                 assert is_refusal(answer), (field, value)
                 transaction.savepoint_commit(saved)
-    assert everything() == before
+    after = everything()
+    if operation.name == "bootstrap":  # whose refusals are themselves on record
+        after["audit_event"] = [row for row in after["audit_event"] if row["event"] != "bootstrap.refused"]
+    assert after == before
 
 
 @pytest.mark.parametrize(

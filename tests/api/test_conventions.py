@@ -83,6 +83,13 @@ def test_a_fault_of_ours_is_a_problem_that_tells_nothing(api, cast, monkeypatch)
         assert "secret inside" not in answer.content.decode()
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_host_that_is_not_served_is_a_problem(api, cast, debug):
+    with override_settings(DEBUG=debug, ALLOWED_HOSTS=["testserver"]):
+        answer = api(cast.owner).get(ACME, HTTP_HOST="evil.example")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_head_answers_like_get_without_a_body(api, cast):
     got, headed = api(cast.owner).get(ACME), api(cast.owner).head(ACME)
     assert (headed.status_code, headed.content, headed["ETag"]) == (200, b"", got["ETag"])

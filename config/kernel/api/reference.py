@@ -133,8 +133,9 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> OperationRe
 
 
 def _answer(status: str, answer: dict[str, Any]) -> Answer:
-    media_type, content = next(iter(answer.get("content", {}).items()), ("", {}))
-    schema = content.get("schema", {})
+    contents: dict[str, Any] = answer.get("content", {})
+    media_type = next(iter(contents), "")
+    schema = contents.get(media_type, {}).get("schema", {})
     listed = schema.get("properties", {}).get("data", {}).get("items")
     words = f"page of {words_of(listed)}" if listed else words_of(schema) if schema else media_type
     return Answer(status, answer["description"], words, schema_of(schema))

@@ -66,7 +66,8 @@ class ApiView(APIView):
         if self.operation.body is None and request.method not in SAFE:
             self.read(Body)
 
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override] # ours are DRF's Response
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """What a program reads is kept out of every cache on the way: some of it is shown once."""
         finished = super().finalize_response(request, response, *args, **kwargs)
         finished.headers.setdefault("Cache-Control", "no-store")
         return finished
