@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -81,16 +82,22 @@ def _once(given: str, view: ApiView, run: Callable[[], Response]) -> Response:
         return response
 
 
-def _cipher(given: str) -> AESGCM:
+def _cipher(given: str, secret: str) -> AESGCM:
     derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"tenantry idempotency")
-    return AESGCM(derivation.derive(settings.SECRET_KEY.encode() + b"\n" + given.encode()))
+    return AESGCM(derivation.derive(secret.encode() + b"\n" + given.encode()))
 
 
 def _encrypt(given: str, clear: bytes, digest: bytes) -> bytes:
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + _cipher(given).encrypt(nonce, clear, digest)
+    return nonce + _cipher(given, settings.SECRET_KEY).encrypt(nonce, clear, digest)
 
 
 def _decrypt(given: str, stored: bytes, digest: bytes) -> bytes:
+    """The answer, also while the secret key is being replaced. Raises IdempotencyMismatch when it is gone for good."""
     stored = bytes(stored)
-    return _cipher(given).decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], digest)
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            return _cipher(given, secret).decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], digest)
+        except InvalidTag:
+            continue
+    raise IdempotencyMismatch
