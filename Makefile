@@ -24,7 +24,7 @@ run: venv ## Start everything: database, cache, web server, worker, beat. One Ct
 
 ##@ Develop
 test: venv $(if $(T),,chromium) ## Run the tests. T=tests/orgs runs a part of them
-	@$(SERVERS) $(BIN)/python -m pytest -n $(if $(T),0,auto) $(T)
+	@$(SERVERS) $(BIN)/python -m pytest -n $(if $(T),0,auto) --dist loadgroup $(T)
 
 lint: venv ## Check style, types, templates, import contracts, migrations and generated documents
 	@$(SERVERS) $(MAKE) --no-print-directory --keep-going checks

@@ -11,9 +11,11 @@ from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from django.utils import timezone
+from django.views import View
 
 from audit.models import AuditEvent
 from config.kernel.access import AccessKind
+from config.kernel.pages import FormPage
 from config.kernel.permissions import ROLE_PERMISSIONS, Permission, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.routes import Route, all_routes
@@ -55,6 +57,16 @@ def is_public(route: Route) -> bool:
     """Whether strangers open it."""
     methods = route.methods()
     return methods.get("GET", methods.get("*")).kind == AccessKind.PUBLIC
+
+
+def is_for_newcomers(route: Route) -> bool:
+    """Whether it opens for somebody who has nothing but an organization and a project."""
+    return not is_public(route) and set(arguments(route)) <= {"organization", "project"}
+
+
+def is_form(route: Route) -> bool:
+    """Whether it is a page around one form, made of the same components as every other one."""
+    return issubclass(getattr(route.callback, "view_class", View), FormPage)
 
 
 def arguments(route: Route) -> list[str]:

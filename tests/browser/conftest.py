@@ -103,9 +103,10 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         database.empty_tables(f"test_{WORKER}")
         yield
-        connection.close()
         database.empty_tables(f"test_{WORKER}")
         standing.set_up()
+        # While Playwright's loop runs, this is another connection than the one that the suite closes at its end.
+        connection.close()
 
 
 NewContext = Callable[..., BrowserContext]

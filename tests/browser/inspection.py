@@ -1,9 +1,11 @@
 """What must hold of every page: axe finds nothing, the console stays empty, nothing comes from elsewhere, it fits."""
 
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import ConsoleMessage, Page, Request, Response
+
+Scheme = Literal["light", "dark"]
 
 WIDE, PHONE = 1280, 390
 HEIGHT = 900
@@ -57,21 +59,30 @@ class Inspector:
         assert answer
         return answer
 
-    def faults(self) -> list[str]:
-        """Everything that is wrong with the page as it stands, in both colours and both widths."""
+    def faults(self, *, thoroughly: bool = True) -> list[str]:
+        """Everything that is wrong with the page as it stands, at both widths, in light and dark.
+
+        Not thoroughly is light on the wide window and dark on the phone, and half the time.
+        """
         self.page.wait_for_function(SETTLED)
         self.page.evaluate(AXE_SCRIPT)
-        found = []
-        for width in (WIDE, PHONE):
-            self.page.set_viewport_size({"width": width, "height": HEIGHT})
-            if self.page.evaluate(SIDEWAYS):
-                found.append(f"{width}: wider than the window: {self.page.evaluate(OVERFLOW)}")
-            for scheme, rules in (("light", EVERYTHING), ("dark", COLOURS)):
-                self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # a literal, as Playwright wants
-                found += [f"{width} {scheme}: {violation}" for violation in self._axe(rules)]
+        found = self._faults_at(WIDE, first="light", second="dark" if thoroughly else "")
+        found += self._faults_at(PHONE, first="dark", second="light" if thoroughly else "")
         self.page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         self.page.emulate_media(color_scheme="light")
         return found + self._said
+
+    def _faults_at(self, width: int, *, first: Scheme, second: Scheme | Literal[""]) -> list[str]:
+        self.page.set_viewport_size({"width": width, "height": HEIGHT})
+        found = []
+        if self.page.evaluate(SIDEWAYS):
+            found.append(f"{width}: wider than the window: {self.page.evaluate(OVERFLOW)}")
+        self.page.emulate_media(color_scheme=first)
+        found += [f"{width} {first}: {violation}" for violation in self._axe(EVERYTHING)]
+        if second:
+            self.page.emulate_media(color_scheme=second)
+            found += [f"{width} {second}: {violation}" for violation in self._axe(COLOURS)]
+        return found
 
     def _axe(self, options: dict[str, Any]) -> list[Any]:
         return self.page.evaluate(RUN, options)

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PAGES = addresses.pages()
 # Whom a page is shown to: the public ones to strangers, the others to owners with and without things in their lists.
 WALK = [("stranger" if addresses.is_public(route) else "owner", route) for route in PAGES]
-WALK += [("newcomer", route) for route in PAGES if set(addresses.arguments(route)) <= {"organization", "project"}]
+WALK += [("newcomer", route) for route in PAGES if addresses.is_for_newcomers(route)]
 WALK += [
     ("owner", route) for route in PAGES if route.name in ("orgs:invitation", "account_logout", "account_confirm_email")
 ]
@@ -48,7 +48,7 @@ def test_a_page_is_sound(world: World, who: str, route: Route):
     assert answer.status == 200
     if who != "stranger":
         assert "no-store" in answer.headers["cache-control"]
-    assert inspector.faults() == []
+    assert inspector.faults(thoroughly=who == "owner" and not addresses.is_form(route)) == []
 
 
 def test_every_page_is_walked():
@@ -104,3 +104,37 @@ def test_the_keyboard_reaches_what_an_open_menu_offers(world: World):
         inspector.page.locator(f"summary[aria-label='{label}']").click()
         assert inspector.faults() == []
     assert INVITATION_TOKEN not in inspector.page.content()
+
+
+def test_the_opened_rest_reference_is_sound(world: World):
+    inspector = world.inspectors["stranger"]
+    inspector.open("/api/docs")
+    # Some of each kind: axe takes half a minute for all of them.
+    inspector.page.evaluate(
+        "document.querySelectorAll('main details').forEach((details, number) => details.open = number % 12 === 0)"
+    )
+    assert inspector.faults(thoroughly=False) == []
+
+
+def test_what_is_wrong_is_found(world: World):
+    """The inspector itself: each kind of fault, put into a page on purpose."""
+    inspector = world.inspectors["newcomer"]
+    wrong = {
+        "image-alt": "main.innerHTML += '<img src=\"/static/tenantry/logo.svg\">'",
+        "color-contrast": "main.innerHTML += '<p class=\"faded\">Hard to read</p>';"
+        "main.lastChild.style.color = 'light-dark(#ddd, #333)'",
+        "target-size": 'main.innerHTML += \'<p><a href="/">x</a><a href="/">y</a></p>\';'
+        "for (const link of main.lastChild.children) link.style.display = 'inline-block'",
+        "wider than the window": "main.firstElementChild.style.width = '3000px'",
+        "CSP": "document.head.append(Object.assign(document.createElement('script'), {textContent: '1'}))",
+        "connect-src": "fetch('http://127.0.0.1:9/').catch(() => 0)",
+        "script: ": "setTimeout(() => { throw Error('broken') })",
+    }
+    for fault, script in wrong.items():
+        inspector.open("/profile/")
+        inspector.page.evaluate(f"() => {{ const main = document.querySelector('main'); {script} }}")
+        inspector.page.wait_for_timeout(50)
+        found = inspector.faults(thoroughly=False)
+        assert any(fault in each for each in found), (fault, found)
+    inspector.open("/profile/")
+    assert inspector.faults() == []

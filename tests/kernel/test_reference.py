@@ -22,7 +22,7 @@ def test_every_operation_and_schema_is_on_the_page(page: str):
     ]
     assert len(operations) > 50
     for path, name in operations:
-        assert page.count(f'id="{name}"') == 1
+        assert page.count(f'id="operation-{name}"') == 1
         assert f">{path}</code>" in page
     for name in document()["components"]["schemas"]:
         assert page.count(f'id="schema-{name}"') == 1
@@ -30,10 +30,11 @@ def test_every_operation_and_schema_is_on_the_page(page: str):
 
 
 def test_every_link_within_the_page_has_its_target(page: str):
-    targets = set(re.findall(r' id="([^"]+)"', page))
+    targets = re.findall(r' id="([^"]+)"', page)
     links = set(re.findall(r'href="#([^"]+)"', page))
     assert len(links) > 30
-    assert links <= targets
+    assert links <= set(targets)
+    assert len(targets) == len(set(targets))
 
 
 def test_a_file_and_a_page_of_records_are_named(page: str):
