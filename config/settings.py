@@ -224,7 +224,6 @@ INSTALLED_APPS = [
     "csp",
     "django_migration_linter",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "lucide",
     "rest_framework",
     "config.kernel",
