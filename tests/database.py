@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OWNER_URL = os.environ["DATABASE_OWNER_URL"]
 APP_URL = os.environ["DATABASE_URL"]
 # Rows that migrations write and that tests must find again after the tables were emptied.
+TRIES = 50
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -66,12 +67,17 @@ def ensure_template() -> str:
 
 
 def _create_database(connection: psycopg.Connection, name: str, *, template: str) -> None:
-    """A copy of `template`, waiting for a short-lived connection to that one to end."""
-    for attempt in range(50):
+    """A copy of `template`."""
+    _patiently(connection, f'CREATE DATABASE "{name}" TEMPLATE "{template}"', psycopg.errors.ObjectInUse)
+
+
+def _patiently(connection: psycopg.Connection, statement: str, refusal: type[psycopg.Error]) -> None:
+    """Runs `statement`, waiting for other connections, which end by themselves, as long as it is refused for them."""
+    for attempt in range(TRIES):
         try:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        except psycopg.errors.ObjectInUse:
-            if attempt == 49:
+            connection.execute(statement)
+        except refusal:
+            if attempt == TRIES - 1:
                 raise
             time.sleep(0.1)
         else:
@@ -81,17 +87,24 @@ def _create_database(connection: psycopg.Connection, name: str, *, template: str
 def create_test_database(worker: str) -> str:
     """The worker's own copy of the template. Grants on the database itself are not copied, so they are given here."""
     template, name = ensure_template(), f"test_{worker}"
+    drop_test_database(name)
     with owner_connection("postgres") as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         _create_database(connection, name, template=template)
         connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO tenantry_app')
     return name
 
 
 def drop_test_database(name: str) -> None:
-    """Ends the worker's database, whoever is still connected."""
+    """Ends the worker's database, whoever is still connected. Only the runtime role may end what it has open itself."""
     with owner_connection("postgres") as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+        with psycopg.connect(named(APP_URL, name), autocommit=True) as runtime:
+            runtime.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+            )
+        _patiently(connection, f'DROP DATABASE "{name}" WITH (FORCE)', psycopg.errors.InsufficientPrivilege)
 
 
 def empty_tables(name: str) -> None:
