@@ -18,8 +18,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 ROOT = Path(__file__).resolve().parent.parent
 OWNER_URL = os.environ["DATABASE_OWNER_URL"]
 APP_URL = os.environ["DATABASE_URL"]
-# Rows that migrations write and that tests must find again after the tables were emptied.
 TRIES = 50
+# Rows that migrations write and that tests must find again after the tables were emptied.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 
 
