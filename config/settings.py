@@ -6,15 +6,16 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 from marshmallow.validate import Range
 from psycopg.conninfo import conninfo_to_dict
 
+from config import installed
 from config.access import ACCESS
 from config.embedded import running_environment
 from config.environment import Environment
 from config.logs import logging_settings
 from config.production import problems_in_production
+from config.staff_theme import STAFF_THEME
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -202,75 +203,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
-    "forget old idempotency keys and invitations": {"task": "orgs.tidy", "schedule": 3600.0},
+    "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
 }
 
-INSTALLED_APPS = [
-    "unfold",
-    "unfold.contrib.filters",
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.postgres",
-    "django.contrib.staticfiles",
-    "django_cotton",
-    "django_htmx",
-    "django_otp",
-    "django_otp.plugins.otp_totp",
-    "allauth",
-    "allauth.account",
-    "csp",
-    "django_migration_linter",
-    "drf_spectacular",
-    "lucide",
-    "rest_framework",
-    "config.kernel",
-    "audit",
-    "orgs",
-    "projects",
-    "keys",
-    "sso",
-]
-
-# Rows that belong to no single organization: sign-in identity, names and status, and what Django itself keeps.
-TENANTRY_GLOBAL_MODELS = {
-    "account.EmailAddress",
-    "account.EmailConfirmation",
-    "admin.LogEntry",
-    "auth.Group",
-    "auth.Group_permissions",
-    "auth.Permission",
-    "contenttypes.ContentType",
-    "keys.PersonalToken",
-    "orgs.Organization",
-    "orgs.RetiredSlug",
-    "orgs.User",
-    "orgs.User_groups",
-    "orgs.User_user_permissions",
-    "otp_totp.TOTPDevice",
-    "sessions.Session",
-}
-
-MIDDLEWARE = [
-    "config.kernel.middleware.RequestContextMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "config.kernel.middleware.PrivateAnswersMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-    "sso.middleware.PasswordChangeMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    "config.kernel.middleware.ProblemMiddleware",
-]
+INSTALLED_APPS = installed.APPS
+TENANTRY_GLOBAL_MODELS = installed.GLOBAL_MODELS
+MIDDLEWARE = installed.MIDDLEWARE
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -428,32 +366,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # -- staff pages -----------------------------------------------------------------------------------------------------
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Tenantry staff",
-    "SITE_HEADER": "Tenantry",
-    "SITE_SUBHEADER": "Staff",
-    "SITE_SYMBOL": "shield_person",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("tenantry/logo.svg")},
-    ],
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.5% .012 220)",
-            "100": "oklch(94% .025 220)",
-            "200": "oklch(88% .05 221)",
-            "300": "oklch(80% .08 222)",
-            "400": "oklch(71% .1 224)",
-            "500": "oklch(60% .1 227)",
-            "600": "oklch(47.5% .085 230)",
-            "700": "oklch(42% .075 231)",
-            "800": "oklch(36% .063 232)",
-            "900": "oklch(31% .053 232)",
-            "950": "oklch(23% .04 233)",
-        },
-    },
-}
+UNFOLD = STAFF_THEME
 
 # -- logs ------------------------------------------------------------------------------------------------------------
 LOGGING = logging_settings(debug=DEBUG)
