@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import environs
 from marshmallow.validate import OneOf
@@ -59,6 +59,11 @@ class Environment:
         words = ", ".join(f"`{text}`" for text in default) or "none"
         self._declare(name, "texts separated by commas", words, meaning, default_words)
         return self._reader.list(name, default)
+
+    def mapping(self, name: str, meaning: str) -> dict[str, Any]:
+        """A JSON object; empty without one."""
+        self._declare(name, "JSON object", "none", meaning, None)
+        return cast("dict[str, Any]", self._reader.json(name, {}))
 
     def folder(self, name: str, default: Path, meaning: str, *, default_words: str) -> Path:
         """A folder, as an absolute path."""

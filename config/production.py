@@ -1,6 +1,7 @@
 """What must be true of the settings before anything starts; development is told less."""
 
 SECRET_KEY_LENGTH = 50
+PLANS = ("free", "pro", "enterprise")
 LOCAL_NAMES = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -39,3 +40,22 @@ def problems_in_production(
     if not smtp_host:
         found.append("TENANTRY_SMTP_HOST: invitations and confirmations are mailed; name your mail server.")
     return found
+
+
+def problems_of_plans(plans: object) -> list[str]:
+    """One sentence for each part of TENANTRY_PLANS that is no plan, no feature list or no limit."""
+    wrong = []
+    if not isinstance(plans, dict) or not all(isinstance(plan, dict) for plan in plans.values()):
+        return ["TENANTRY_PLANS: write a JSON object of objects, one for each plan."]
+    for name, plan in plans.items():
+        if name not in PLANS:
+            wrong.append(f"TENANTRY_PLANS: {name} is not a plan; name one of {', '.join(PLANS)}.")
+        for field, value in plan.items():
+            texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+            limit = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+            if not {"features": texts, "domains": limit, "events": limit}.get(field, False):
+                wrong.append(
+                    f"TENANTRY_PLANS: {name}.{field} is not readable; `features` is a list of texts, `domains` and "
+                    "`events` are whole numbers or null."
+                )
+    return wrong

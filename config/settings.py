@@ -14,7 +14,7 @@ from config.access import ACCESS
 from config.embedded import running_environment
 from config.environment import Environment
 from config.logs import logging_settings
-from config.production import problems_in_production
+from config.production import problems_in_production, problems_of_plans
 from config.staff_theme import STAFF_THEME
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -127,6 +127,12 @@ TENANTRY_INVITATION_DAYS = environment.number(
     validate=Range(min=1, max=90),
 )
 
+TENANTRY_PLANS = environment.mapping(
+    "TENANTRY_PLANS",
+    "What plans include other than by default, by plan: "
+    '`{"pro": {"features": ["core"], "domains": 10, "events": 500000}}`; a limit of `null` is none.',
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(
@@ -160,6 +166,7 @@ problems += problems_in_production(
     bootstrap_token=TENANTRY_BOOTSTRAP_TOKEN,
     smtp_host=EMAIL_HOST,
 )
+problems += problems_of_plans(TENANTRY_PLANS)
 if problems:
     raise ImproperlyConfigured("These settings must be corrected first:\n" + "\n".join(f"- {p}" for p in problems))
 

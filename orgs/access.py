@@ -6,21 +6,23 @@ from config.kernel.access import Admission, narrowed
 from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
 from config.kernel.paging import Page, page_of
 from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS
-from config.kernel.principals import ANONYMOUS, KeyPrincipal, Principal, UserPrincipal
+from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, ServicePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
-from orgs.models import Membership, Organization
+from orgs.models import Membership, Organization, ServiceGrant
 
 
 class OrganizationGate:
     """Named by TENANTRY_ORGANIZATION_GATE; config.kernel.access says what it promises."""
 
     def admit(self, principal: Principal, reference: str, *, while_inactive: bool) -> Admission:
-        """Admits members, and credentials that belong to the organization. The rest finds it absent."""
+        """Admits members, its projects' programs, and services with a grant. The rest finds it absent."""
         organization = Organization.objects.by_reference(reference)
-        if isinstance(principal, KeyPrincipal):
+        if isinstance(principal, ProgramPrincipal):
             if organization is None or organization.id != principal.organization_id:
                 raise Absent
             return self.admit_credential(principal)
+        if isinstance(principal, ServicePrincipal):
+            return self._admit_service(principal, organization)
         if not isinstance(principal, UserPrincipal):
             raise Absent
         if principal.organization_id and organization and principal.organization_id != organization.id:
@@ -35,15 +37,26 @@ class OrganizationGate:
             raise OrganizationInactive(organization.status)
         return admission_of(principal, organization, membership)
 
-    def admit_credential(self, principal: KeyPrincipal | UserPrincipal) -> Admission:
-        """The organization of a key, or of a personal token of a member.
+    def _admit_service(self, principal: ServicePrincipal, organization: Organization | None) -> Admission:
+        """What the organization granted, for all of it and by project. Without a grant it is absent."""
+        with tenant_scope(organization.id if organization else INSTALLATION_ID):
+            grants = ServiceGrant.objects.in_force().of_account(principal.service_account_id).by_project()
+        if organization is None or not grants:
+            raise Absent
+        if not organization.is_active:
+            raise OrganizationInactive(organization.status)
+        permissions = grants.get(None, frozenset())
+        return Admission(principal, permissions=permissions, organization=organization, grants=grants)
 
-        Around its project a key may see, and change nothing.
+    def admit_credential(self, principal: ProgramPrincipal | UserPrincipal) -> Admission:
+        """The organization of a project's program, or of a token of a member.
+
+        Around its project a program may see, and change nothing.
         """
         organization = Organization.objects.filter(id=principal.organization_id or INSTALLATION_ID).first()
         if organization is None or not organization.is_active:
             raise AuthFailure
-        if isinstance(principal, KeyPrincipal):
+        if isinstance(principal, ProgramPrincipal):
             permissions = principal.permissions & KEY_ORGANIZATION_PERMISSIONS
             return Admission(principal, permissions=permissions, organization=organization)
         with tenant_scope(organization.id):

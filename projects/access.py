@@ -5,7 +5,7 @@ from dataclasses import replace
 from config.kernel.access import Admission, narrowed
 from config.kernel.errors import Absent
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
-from config.kernel.principals import KeyPrincipal
+from config.kernel.principals import ProgramPrincipal, ServicePrincipal
 from projects.models import Project, ProjectMembership
 
 
@@ -18,10 +18,15 @@ class ProjectGate:
         if project is None:
             raise Absent
         principal = admission.principal
-        if isinstance(principal, KeyPrincipal):
+        if isinstance(principal, ProgramPrincipal):
             if principal.project_id != project.id:
                 raise Absent
             return replace(admission, project=project, permissions=principal.permissions)
+        if isinstance(principal, ServicePrincipal):
+            granted = admission.grants.get(None, frozenset()) | admission.grants.get(project.id, frozenset())
+            if not granted:
+                raise Absent
+            return replace(admission, project=project, permissions=granted)
         other = ProjectMembership.objects.filter(project=project, membership=admission.membership).first()
         if other is None or admission.membership.role == Role.OWNER:
             return replace(admission, project=project)

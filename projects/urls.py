@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects import views
+from projects.views import members, projects
 
 app_name = "projects"
 
@@ -10,14 +10,14 @@ ORGANIZATION = "orgs/<str:organization>/"
 PROJECT = f"{ORGANIZATION}projects/<str:project>/"
 
 urlpatterns = [
-    path(f"{ORGANIZATION}panels/projects/", views.ProjectPanel.as_view(), name="panel"),
-    path(f"{ORGANIZATION}projects/", views.ProjectList.as_view(), name="list"),
-    path(f"{ORGANIZATION}projects/new/", views.ProjectCreate.as_view(), name="create"),
-    path(PROJECT, views.ProjectDetail.as_view(), name="detail"),
-    path(f"{PROJECT}settings/", views.ProjectSettings.as_view(), name="settings"),
-    path(f"{PROJECT}archive/", views.ProjectArchive.as_view(), name="archive"),
-    path(f"{PROJECT}restore/", views.ProjectRestore.as_view(), name="restore"),
-    path(f"{PROJECT}members/", views.ProjectMembers.as_view(), name="members"),
-    path(f"{PROJECT}members/set/", views.ProjectMemberSet.as_view(), name="member-set"),
-    path(f"{PROJECT}members/clear/", views.ProjectMemberClear.as_view(), name="member-clear"),
+    path(f"{ORGANIZATION}panels/projects/", projects.ProjectPanel.as_view(), name="panel"),
+    path(f"{ORGANIZATION}projects/", projects.ProjectList.as_view(), name="list"),
+    path(f"{ORGANIZATION}projects/new/", projects.ProjectCreate.as_view(), name="create"),
+    path(PROJECT, projects.ProjectDetail.as_view(), name="detail"),
+    path(f"{PROJECT}settings/", projects.ProjectSettings.as_view(), name="settings"),
+    path(f"{PROJECT}archive/", projects.ProjectArchive.as_view(), name="archive"),
+    path(f"{PROJECT}restore/", projects.ProjectRestore.as_view(), name="restore"),
+    path(f"{PROJECT}members/", members.ProjectMembers.as_view(), name="members"),
+    path(f"{PROJECT}members/set/", members.ProjectMemberSet.as_view(), name="member-set"),
+    path(f"{PROJECT}members/clear/", members.ProjectMemberClear.as_view(), name="member-clear"),
 ]

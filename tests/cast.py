@@ -15,7 +15,7 @@ from orgs.models import Membership, Organization, User
 from orgs.services.organizations import create_organization
 from orgs.services.users import create_user
 from projects.models import Project
-from projects.services import create_project
+from projects.services.projects import create_project
 
 PASSWORD = "correct horse battery staple"
 

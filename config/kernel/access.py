@@ -7,10 +7,11 @@ The organization and the project are resolved by the classes that settings name,
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, Protocol, TypeGuard
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from config.kernel.errors import AuthFailure, PermissionMissing
 from config.kernel.permissions import Permission
-from config.kernel.principals import KeyPrincipal, Principal, StaffPrincipal, UserPrincipal
+from config.kernel.principals import Principal, ProgramPrincipal, ServicePrincipal, StaffPrincipal, UserPrincipal
 from config.kernel.tenancy.scope import tenant_scope
 
 
@@ -35,11 +36,15 @@ class AccessKind(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """One declaration. `while_inactive` lets the owners of a deleting organization through, to restore it."""
+    """One declaration. `while_inactive` lets the owners of a deleting organization through, to restore it.
+
+    `across` lets a service account ask without naming an organization: the view then looks at its grants by itself.
+    """
 
     kind: AccessKind
     permission: Permission | None = None
     while_inactive: bool = False
+    across: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} + {self.permission}" if self.permission else str(self.kind)
@@ -60,9 +65,12 @@ def project(permission: Permission) -> Access:
     return Access(AccessKind.PROJECT, permission)
 
 
-def service(permission: Permission) -> Access:
-    """A program whose credential carries `permission` and names the organization by itself."""
-    return Access(AccessKind.SERVICE, permission)
+def service(permission: Permission, *, across: bool = False) -> Access:
+    """A program whose credential carries `permission` and names the organization by itself.
+
+    A service account names it in X-Organization-Id and needs its grant, unless the view works `across` organizations.
+    """
+    return Access(AccessKind.SERVICE, permission, across=across)
 
 
 Declaration = Access | Mapping[str, Access]
@@ -79,7 +87,8 @@ def access_for(declaration: Declaration | None, method: str) -> Access | None:
 class Admission:
     """What the gates found. `organization`, `membership` (of a person) and `project` are the apps' own rows.
 
-    `permissions` hold where the request is, which in a project may differ from the organization around it.
+    `permissions` hold where the request is, which in a project may differ from the organization around it. `grants` of
+    a service account are by project id, those for the whole organization under None.
     """
 
     principal: Principal
@@ -88,6 +97,7 @@ class Admission:
     organization: Any = None
     membership: Any = None
     project: Any = None
+    grants: Mapping[UUID | None, frozenset[Permission]] = field(default_factory=dict)
 
 
 class OrganizationGate(Protocol):
@@ -96,8 +106,8 @@ class OrganizationGate(Protocol):
     def admit(self, principal: Principal, reference: str, *, while_inactive: bool) -> Admission:
         """Raises Absent for an organization that the caller may not know of, OrganizationInactive for one at rest."""
 
-    def admit_credential(self, principal: KeyPrincipal | UserPrincipal) -> Admission:
-        """The organization a key or a personal token belongs to. Raises AuthFailure when it no longer counts there."""
+    def admit_credential(self, principal: ProgramPrincipal | UserPrincipal) -> Admission:
+        """The organization a program or a token belongs to. Raises AuthFailure when it no longer counts there."""
 
 
 class ProjectGate(Protocol):
@@ -148,9 +158,10 @@ def admitted(
             return
         admission = organization_gate().admit_credential(principal)
     elif access.kind == AccessKind.SERVICE:
-        if not isinstance(principal, KeyPrincipal):
-            raise PermissionMissing(access.permission or "")
-        admission = replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
+        if isinstance(principal, ServicePrincipal) and access.across and "X-Organization-Id" not in headers:
+            yield Admission(principal)
+            return
+        admission = _admit_service(principal, access, headers)
     else:
         admission = organization_gate().admit(
             principal, str(references["organization"]), while_inactive=access.while_inactive
@@ -167,9 +178,20 @@ def admitted(
         yield admission
 
 
-def _brings_organization(principal: Principal) -> TypeGuard[KeyPrincipal | UserPrincipal]:
+def _admit_service(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
+    if isinstance(principal, ProgramPrincipal):
+        return replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
+    if isinstance(principal, ServicePrincipal):
+        reference = headers.get("X-Organization-Id")
+        if reference is None:
+            raise AuthFailure
+        return organization_gate().admit(principal, reference, while_inactive=False)
+    raise PermissionMissing(access.permission or "")
+
+
+def _brings_organization(principal: Principal) -> TypeGuard[ProgramPrincipal | UserPrincipal]:
     """Whether the credential belongs to one organization, and therefore works only while that is active."""
-    return isinstance(principal, KeyPrincipal | UserPrincipal) and principal.organization_id is not None
+    return isinstance(principal, ProgramPrincipal | UserPrincipal) and principal.organization_id is not None
 
 
 def _require_agreement(headers: Mapping[str, str], admission: Admission) -> None:

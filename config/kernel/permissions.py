@@ -105,6 +105,9 @@ KEY_PRESETS: dict[str, frozenset[Permission]] = {
     ),
 }
 
+# What an organization may grant a service account, for all of it or for one project.
+GRANT_PERMISSIONS: frozenset[Permission] = KEY_PERMISSIONS
+
 # Of a project key's permissions, these hold for the organization around its project too.
 KEY_ORGANIZATION_PERMISSIONS: frozenset[Permission] = frozenset({Permission.VIEW_ORG, Permission.VIEW_USAGE})
 

@@ -29,13 +29,17 @@ SYSTEM = Principal(kind="system", id="system", label="Tenantry")
 
 @dataclass(frozen=True)
 class UserPrincipal(Principal):
-    """A person. `organization_id` and `allowed` narrow a personal token; None means not narrowed."""
+    """A person. `organization_id` and `allowed` narrow a token; None means not narrowed.
+
+    `token_id` is set behind a personal token, `session_id` behind an access token; neither in the dashboard.
+    """
 
     kind: str = "user"
     user_id: UUID = field(default=UUID(int=0))
     organization_id: UUID | None = None
     allowed: frozenset[Permission] | None = None
     token_id: UUID | None = None
+    session_id: UUID | None = None
 
     @property
     def is_narrowed(self) -> bool:
@@ -51,8 +55,9 @@ class UserPrincipal(Principal):
         organization_id: UUID | None = None,
         allowed: frozenset[Permission] | None = None,
         token_id: UUID | None = None,
+        session_id: UUID | None = None,
     ) -> "UserPrincipal":
-        """The principal of a user's session, or of their personal token."""
+        """The principal of a user's session, or of their token."""
         return cls(
             id=public_id("usr", user_id),
             label=email,
@@ -60,6 +65,7 @@ class UserPrincipal(Principal):
             organization_id=organization_id,
             allowed=allowed,
             token_id=token_id,
+            session_id=session_id,
         )
 
 
@@ -77,14 +83,20 @@ class StaffPrincipal(Principal):
 
 
 @dataclass(frozen=True)
-class KeyPrincipal(Principal):
+class ProgramPrincipal(Principal):
+    """Base of the programs that belong to one project and carry their permissions with them."""
+
+    organization_id: UUID = field(default=UUID(int=0))
+    project_id: UUID = field(default=UUID(int=0))
+    permissions: frozenset[Permission] = frozenset()
+
+
+@dataclass(frozen=True)
+class KeyPrincipal(ProgramPrincipal):
     """A program with a project's secret key."""
 
     kind: str = "key"
     key_id: UUID = field(default=UUID(int=0))
-    organization_id: UUID = field(default=UUID(int=0))
-    project_id: UUID = field(default=UUID(int=0))
-    permissions: frozenset[Permission] = frozenset()
     mode: str = "test"
 
     @classmethod
@@ -108,3 +120,44 @@ class KeyPrincipal(Principal):
             permissions=permissions,
             mode=mode,
         )
+
+
+@dataclass(frozen=True)
+class AgentPrincipal(ProgramPrincipal):
+    """A named agent of one project, with a token of its own."""
+
+    kind: str = "agent"
+    agent_id: UUID = field(default=UUID(int=0))
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        agent_id: UUID,
+        label: str,
+        organization_id: UUID,
+        project_id: UUID,
+        permissions: frozenset[Permission],
+    ) -> "AgentPrincipal":
+        """The principal of an agent."""
+        return cls(
+            id=public_id("agt", agent_id),
+            label=label,
+            agent_id=agent_id,
+            organization_id=organization_id,
+            project_id=project_id,
+            permissions=permissions,
+        )
+
+
+@dataclass(frozen=True)
+class ServicePrincipal(Principal):
+    """A product behind Tenantry that signs its requests. It may do what organizations granted it, and nothing else."""
+
+    kind: str = "service"
+    service_account_id: UUID = field(default=UUID(int=0))
+
+    @classmethod
+    def of(cls, *, service_account_id: UUID, name: str) -> "ServicePrincipal":
+        """The principal of a service account."""
+        return cls(id=public_id("svc", service_account_id), label=name, service_account_id=service_account_id)

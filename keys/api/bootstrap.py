@@ -10,7 +10,7 @@ from config.kernel.context import current_request
 from config.kernel.errors import AuthFailure, Conflict
 from config.kernel.principals import UserPrincipal
 from config.kernel.throttling import may_try
-from keys.serializers import BootstrapStatus, FirstStartRecord, NewInstallation
+from keys.serializers.callers import BootstrapStatus, FirstStartRecord, NewInstallation
 from keys.services.bootstrap import bootstrap, bootstrap_available
 
 LIMIT = "10/minute"

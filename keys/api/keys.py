@@ -12,7 +12,7 @@ from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent, Conflict
 from config.kernel.permissions import Permission
 from keys.models import Key
-from keys.serializers import IssuedKey, KeyChanges, KeyQuery, KeyRecord, NewKey, Rotation
+from keys.serializers.keys import IssuedKey, KeyChanges, KeyQuery, KeyRecord, NewKey, Rotation
 from keys.services import keys as services
 
 

@@ -12,7 +12,7 @@ from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.principals import UserPrincipal
 from keys.models import PersonalToken, PersonalTokenQuerySet
-from keys.serializers import IssuedToken, NewToken, TokenRecord
+from keys.serializers.tokens import IssuedToken, NewToken, TokenRecord
 from keys.services import tokens
 from orgs.api.people import person, whole_person
 from orgs.models import User

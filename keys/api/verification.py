@@ -7,7 +7,7 @@ from config.kernel.access import service
 from config.kernel.api.operations import operation
 from config.kernel.api.views import ApiView
 from config.kernel.permissions import Permission
-from keys.serializers import KeyBatch, KeyQuestion, VerificationRecord, VerificationRecords
+from keys.serializers.verification import KeyBatch, KeyQuestion, VerificationRecord, VerificationRecords
 from keys.verification import Question, verify
 
 

@@ -12,7 +12,7 @@ from config.kernel.paging import MAXIMUM_LIMIT
 from config.kernel.principals import KeyPrincipal, UserPrincipal
 from keys.api.tokens import token_in_hand
 from keys.models import Key
-from keys.serializers import CallerRecord
+from keys.serializers.callers import CallerRecord
 from orgs.access import admissions_of
 from orgs.api.people import person
 

@@ -23,7 +23,8 @@ from orgs.services.organizations import create_organization
 from orgs.services.roles import create_role
 from orgs.services.targets import invitation_target
 from projects.models import Project
-from projects.services import archive_project, create_project, set_project_role
+from projects.services.members import set_project_role
+from projects.services.projects import archive_project, create_project
 
 REQUEST_ID_BYTES = 16
 EXPIRES_SOON = timedelta(days=5)

@@ -11,12 +11,12 @@ from django.utils import timezone
 from audit.services import Target, record
 from config.kernel.errors import Absent, Conflict, Forbidden, Invalid
 from config.kernel.permissions import KEY_PERMISSIONS, KEY_PRESETS, PERSONAL_PERMISSIONS, Permission
-from config.kernel.principals import KeyPrincipal, Principal
+from config.kernel.principals import SYSTEM, Principal, StaffPrincipal, UserPrincipal
 from keys import events
 from keys.credentials import generate
 from keys.models import Key
 from projects.models import Project
-from projects.services import locked_project
+from projects.services.projects import locked_project
 
 LONGEST_OVERLAP = timedelta(days=30)
 MOST_ADDRESSES = 50
@@ -105,7 +105,7 @@ def chosen_permissions(
 ) -> list[str]:
     """The permissions a new key gets, sorted. Raises Invalid, Forbidden.
 
-    A person gives of the permissions of people only their own; a key gives nothing that it has not.
+    A person gives of the permissions of people only their own; a program gives nothing that it has not.
     """
     if kind == Key.Kind.PUBLISHABLE:
         if permissions:
@@ -122,7 +122,8 @@ def chosen_permissions(
         if unknown:
             raise Invalid.field("permissions", f"Not a permission of keys: {', '.join(unknown)}.")
         chosen = frozenset(map(Permission, permissions))
-    bounded = chosen if isinstance(actor, KeyPrincipal) else chosen & PERSONAL_PERMISSIONS
+    person = isinstance(actor, UserPrincipal | StaffPrincipal) or actor == SYSTEM
+    bounded = chosen & PERSONAL_PERMISSIONS if person else chosen
     beyond = sorted(bounded - holder)
     if beyond:
         raise Forbidden(f"You may not give a key what you may not do yourself: {', '.join(beyond)}.")

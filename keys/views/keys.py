@@ -11,7 +11,7 @@ from config.kernel.errors import Absent
 from config.kernel.identifiers import parse_public_id
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, Permission
-from keys.forms import KeyEditForm, KeyForm, RotateForm
+from keys.forms.keys import KeyEditForm, KeyForm, RotateForm
 from keys.models import Key
 from keys.services import keys as services
 from keys.views.shown_once import SecretPage

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from config.kernel.access import organization, project
 from config.kernel.pages import FORM_INVALID, Page
 from config.kernel.permissions import Permission
-from keys.forms import KeyFilter
+from keys.forms.keys import KeyFilter
 from keys.models import Key, KeyQuerySet
 
 EXPIRING_SHOWN = 5

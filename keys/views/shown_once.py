@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from config.kernel.pages import FormPage
-from keys.forms import OnceForm
+from keys.forms.credentials import OnceForm
 from keys.services.once import SentBefore, sent_once
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from config.kernel.access import SIGNED_IN
 from config.kernel.errors import Absent, AuthFailure
 from config.kernel.pages import FormPage, Page
-from keys.forms import TokenForm
+from keys.forms.tokens import TokenForm
 from keys.models import PersonalToken
 from keys.services.tokens import create_token, revoke_token
 from keys.views.shown_once import SecretPage

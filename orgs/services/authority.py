@@ -4,7 +4,7 @@ from uuid import UUID
 
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role, may_assign
-from config.kernel.principals import KeyPrincipal, Principal, UserPrincipal
+from config.kernel.principals import SYSTEM, Principal, StaffPrincipal, UserPrincipal
 from config.kernel.tenancy.scope import require_organization_id
 from orgs.models import CustomRole, Membership, Organization
 
@@ -18,14 +18,14 @@ def lock_organization() -> Organization:
 
 
 def permissions_of(actor: Principal) -> frozenset[Permission]:
-    """What the actor may do in the organization in scope. Staff and the program itself may do everything."""
+    """What the actor may do in the organization in scope: staff and Tenantry itself everything, programs nothing."""
     if isinstance(actor, UserPrincipal):
         membership = Membership.objects.of_user(actor.user_id).select_related("custom_role").first()
         held = membership.permissions if membership else frozenset()
         return held & actor.allowed if actor.allowed is not None else held
-    if isinstance(actor, KeyPrincipal) or not actor.is_authenticated:
-        return frozenset()
-    return PERSONAL_PERMISSIONS
+    if isinstance(actor, StaffPrincipal) or actor == SYSTEM:
+        return PERSONAL_PERMISSIONS
+    return frozenset()
 
 
 def require_authority_over(actor: Principal, assigned: frozenset[Permission]) -> None:

@@ -9,9 +9,9 @@ from config.kernel.api.views import ApiView
 from config.kernel.identifiers import required_id
 from config.kernel.permissions import Permission
 from orgs.api.members import member
-from projects import services
 from projects.models import ProjectMembership
 from projects.serializers import ProjectMemberRecord, ProjectRoleChoice
+from projects.services import members as services
 
 
 class ProjectMembers(ApiView):

@@ -9,9 +9,9 @@ from config.kernel.api.operations import listing, operation
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Conflict
 from config.kernel.permissions import Permission
-from projects import services
 from projects.models import Project
 from projects.serializers import NewProject, ProjectChanges, ProjectQuery, ProjectRecord
+from projects.services import projects as services
 
 
 class Projects(ApiView):

@@ -11,7 +11,7 @@ from config.kernel.permissions import KEY_PRESETS
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys.credentials import prefix_of
 from keys.models import Key
-from projects.services import create_project
+from projects.services.projects import create_project
 from tests.api.rows import everything
 
 KEYS = "/api/v1/orgs/acme/projects/rocket/keys"

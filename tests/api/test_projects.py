@@ -4,7 +4,7 @@ import pytest
 
 from config.kernel.tenancy.scope import tenant_scope
 from projects.models import Project
-from projects.services import create_project
+from projects.services.projects import create_project
 from tests.api.rows import everything
 
 PROJECTS = "/api/v1/orgs/acme/projects"

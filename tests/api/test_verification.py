@@ -9,7 +9,7 @@ from django.utils import timezone
 from config.kernel.tenancy.scope import tenant_scope
 from keys.services.keys import revoke_key
 from orgs.services.organizations import disable_organization
-from projects.services import archive_project, create_project
+from projects.services.projects import archive_project, create_project
 from tests.api.rows import everything
 
 VERIFY = "/api/v1/keys/verify"

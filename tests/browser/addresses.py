@@ -26,7 +26,7 @@ from orgs.models import CustomRole, DataExport, Invitation, Membership, User
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
 from projects.models import ProjectMembership
-from projects.services import archive_project, create_project
+from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 
 # Routes that answer programs.

@@ -10,8 +10,17 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from audit.models import AuditEvent
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
-from keys.models import Key
-from orgs.models import CustomRole, DataExport, IdempotencyKey, Invitation, Membership
+from keys.models import Key, KeyUse
+from orgs.models import (
+    CustomRole,
+    DataExport,
+    DataKey,
+    IdempotencyKey,
+    Invitation,
+    Membership,
+    ServiceAccount,
+    ServiceGrant,
+)
 from projects.models import Project, ProjectMembership
 from tests.cast import Cast
 
@@ -21,7 +30,9 @@ TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, Tenan
 @pytest.fixture
 def furnished(cast: Cast) -> Cast:
     """The cast with a row in every tenant table of both organizations."""
-    for organization, project in ((cast.acme, cast.project), (cast.globex, cast.foreign_project)):
+    account = ServiceAccount.objects.create(name="Gateway")
+    places = ((cast.acme, cast.project, cast.key), (cast.globex, cast.foreign_project, cast.foreign_key))
+    for organization, project, key in places:
         with tenant_scope(organization.id):
             role = CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])
             Invitation.objects.create(
@@ -30,6 +41,9 @@ def furnished(cast: Cast) -> Cast:
             )  # fmt: skip
             IdempotencyKey.objects.create(digest=organization.id.bytes, request_digest=b"r")
             DataExport.objects.create()
+            DataKey.objects.create(wrapped=b"w", master_key_id="m")
+            KeyUse.objects.create(key=key, last_used_at="2030-01-01T00:00:00Z")
+            ServiceGrant.objects.create(account=account, permissions=["keys:verify"], granted_by="usr_x")
             member = Membership.objects.order_by("id").first()
             ProjectMembership.objects.create(project=project, membership=member, role="viewer")
     return cast

@@ -19,7 +19,7 @@ from keys.models import Key
 from keys.services import keys
 from keys.verification import Code, Question, verify
 from orgs.services.organizations import disable_organization
-from projects.services import archive_project, create_project
+from projects.services.projects import archive_project, create_project
 from tests.cast import Cast
 
 EVERYTHING = ROLE_PERMISSIONS[Role.OWNER]

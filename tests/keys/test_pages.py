@@ -14,7 +14,8 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key
 from keys.services.keys import create_key, revoke_key, rotate_key
 from projects.models import Project
-from projects.services import archive_project, create_project, set_project_role
+from projects.services.members import set_project_role
+from projects.services.projects import archive_project, create_project
 from tests.cast import Cast
 from tests.texts import without_what_varies
 

@@ -15,7 +15,7 @@ from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys.credentials import PATTERN
 from keys.models import Key, PersonalToken
 from orgs.models import CustomRole, IdempotencyKey, Membership
-from projects.services import archive_project
+from projects.services.projects import archive_project
 from tests.cast import Cast
 
 NEW = "/orgs/acme/projects/rocket/keys/new/"

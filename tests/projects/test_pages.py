@@ -12,7 +12,8 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.services.keys import create_key, revoke_key
 from orgs.models import Membership
 from projects.models import Project, ProjectMembership
-from projects.services import archive_project, create_project, set_project_role
+from projects.services.members import set_project_role
+from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 from tests.texts import without_what_varies
 

@@ -23,7 +23,7 @@ from keys.services.keys import create_key
 from orgs import events
 from orgs.models import CustomRole, DataExport, IdempotencyKey, Invitation, Membership, RetiredSlug, User
 from projects.models import ProjectMembership
-from projects.services import set_project_role
+from projects.services.members import set_project_role
 from tests.cast import Cast
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)

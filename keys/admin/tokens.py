@@ -1,79 +1,19 @@
-"""Staff pages of keys and personal tokens. Of a credential only its first characters are shown."""
+"""Staff pages of personal tokens. Of a token only its first characters are shown."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 
-from config.kernel.errors import Absent
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import StaffPrincipal
 from config.kernel.staff import Outcome, StaffAction, StaffModelAdmin
-from config.kernel.tenancy.scope import tenant_scope
-from keys.models import Key, PersonalToken
-from keys.services.keys import revoke_key
+from keys.models import PersonalToken
 from keys.services.tokens import revoke_token
-from orgs.admin.organizations import OfOrganizationAdmin
-from projects.models import Project
-
-
-def revoke(*, actor: StaffPrincipal, row: Key) -> Outcome:
-    """Ends the key."""
-    with tenant_scope(row.org_id):
-        revoke_key(actor=actor, project_id=row.project_id, key=row.public_id)
-    return Outcome(f"{row} is revoked.")
 
 
 def revoke_personal(*, actor: StaffPrincipal, row: PersonalToken) -> Outcome:
     """Ends the token."""
     revoke_token(actor=actor, user=row.user, token=row.public_id)
     return Outcome(f"{row} is revoked.")
-
-
-class KeyAdmin(OfOrganizationAdmin):
-    """Keys of every project."""
-
-    prefix = "key"
-    list_display = ("name", "start", "kind", "mode", "state", "project", "organization", "expires_at", "created_at")
-    list_filter = ("kind", "mode")
-    list_select_related = ("project",)
-    search_help_text = "A public id of a key (key_…), a project (prj_…) or an organization (org_…)"
-    fields = (
-        "name",
-        "start",
-        "public_id",
-        "organization",
-        "project",
-        "kind",
-        "mode",
-        "state",
-        "permissions",
-        "allowed_ips",
-        "note",
-        "metadata",
-        "created_by",
-        "replaces",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-    )
-    staff_actions = (
-        StaffAction(
-            "revoke",
-            "Revoke",
-            "Programs that use this key are refused from now on. This cannot be taken back.",
-            revoke,
-            applies=lambda row: row.revoked_at is None,
-            danger=True,
-        ),
-    )
-
-    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
-        project_id = parse_public_id("prj", word)
-        if project_id is None:
-            return super().narrow(rows, word)
-        project = Project.objects.filter(id=project_id).first()
-        if project is None:
-            raise Absent
-        return rows.filter(org_id=project.org_id, project_id=project.id)
 
 
 class PersonalTokenAdmin(StaffModelAdmin):

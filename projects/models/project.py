@@ -1,18 +1,13 @@
-"""Projects, and roles that differ within one."""
+"""Projects."""
 
 from typing import ClassVar
-from uuid import UUID
 
 from django.db import models
 
 from config.kernel.identifiers import parse_public_id, public_id
-from config.kernel.permissions import Role
-from config.kernel.principals import KeyPrincipal, Principal
+from config.kernel.principals import Principal, ProgramPrincipal
 from config.kernel.slugs import SLUG, SLUG_LENGTH, validate_slug
-from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
-
-# In one project a member may be raised or lowered to any of these; ownership is the organization's.
-PROJECT_ROLES = [Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
+from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 
 
 class ProjectQuerySet(TenantQuerySet["Project"]):
@@ -33,8 +28,8 @@ class ProjectQuerySet(TenantQuerySet["Project"]):
         return self.aggregate(active=models.Count("id", filter=active), archived=models.Count("id", filter=~active))
 
     def visible_to(self, principal: Principal) -> "ProjectQuerySet":
-        """All of the organization; to a key its own project only, since the gate answers that others are absent."""
-        return self.filter(id=principal.project_id) if isinstance(principal, KeyPrincipal) else self
+        """All of the organization; to a project's program its own only, since the gate calls others absent."""
+        return self.filter(id=principal.project_id) if isinstance(principal, ProgramPrincipal) else self
 
     def by_reference(self, reference: str) -> "Project | None":
         """By public id or slug; None for what does not parse, as for what does not exist."""
@@ -75,30 +70,3 @@ class Project(TenantModel):
     def is_active(self) -> bool:
         """Whether its keys are accepted."""
         return self.status == self.Status.ACTIVE
-
-
-class ProjectMembershipQuerySet(TenantQuerySet):
-    """Reads of project memberships."""
-
-    def of_project(self, project_id: UUID) -> "ProjectMembershipQuerySet":
-        """One project's, with their people."""
-        return self.filter(project_id=project_id).select_related("membership__user", "membership__custom_role")
-
-
-class ProjectMembership(TenantModel):
-    """A member's other role in one project, in place of the organization role."""
-
-    project = TenantForeignKey(Project, models.CASCADE, related_name="memberships")
-    membership = TenantForeignKey("orgs.Membership", models.CASCADE, related_name="project_memberships")
-    role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in PROJECT_ROLES])
-
-    objects: ClassVar = TenantManager.from_queryset(ProjectMembershipQuerySet)()
-
-    class Meta:
-        db_table = "projects_project_membership"
-        constraints = [
-            models.UniqueConstraint(fields=["org_id", "project", "membership"], name="projects_membership_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.membership_id} {self.role}"

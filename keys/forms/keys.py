@@ -1,32 +1,23 @@
-"""Forms of the pages of keys and personal tokens."""
+"""Forms of the pages of keys."""
 
 import re
-from datetime import UTC, datetime, time, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any
 
 from django import forms
-from django.http import QueryDict
-from django.utils import timezone
 
 from config.kernel.permissions import (
-    DESCRIPTIONS,
     KEY_PERMISSIONS,
     KEY_PRESETS,
     PERSONAL_PERMISSIONS,
     Permission,
 )
+from keys.forms.credentials import CHOSEN, ExpiryForm, OnceForm, permission_choices
 from keys.models import Key
-from keys.services.once import new_form_token
-from orgs.models import Organization
 
 NAME_LENGTH = Key._meta.get_field("name").max_length
 NOTE_LENGTH = Key._meta.get_field("note").max_length
 ALLOWED_IPS_LENGTH = 4000
-CHOSEN = "chosen"
-ALL = "all"
-NEVER = "never"
-ON_DATE = "date"
-LIFETIMES = [(NEVER, "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), (ON_DATE, "On a date")]
 OVERLAPS = [
     (0, "None: the old key stops at once"),
     (3600, "1 hour"),
@@ -40,13 +31,6 @@ PRESETS = {
 }
 
 
-def permission_choices(permissions: frozenset[Permission]) -> list[tuple[str, str]]:
-    """Choices in the order of the names, with what each means."""
-    return [
-        (permission.value, f"{DESCRIPTIONS[permission]} ({permission.value})") for permission in sorted(permissions)
-    ]
-
-
 class KeyFilter(forms.Form):
     """What a list of keys is narrowed to."""
 
@@ -57,44 +41,6 @@ class KeyFilter(forms.Form):
         label="Status",
         choices=[("", "Every status"), ("active", "Working"), ("expiring", "Expiring soon"), ("ended", "Ended")],
     )
-
-
-class OnceForm(forms.Form):
-    """A form that can be sent once (keys/services/once.py)."""
-
-    once = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput, initial=new_form_token)
-
-    def renew(self) -> None:
-        """Gives a form that is shown again a token of its own."""
-        data = cast("QueryDict", self.data).copy()
-        data["once"] = new_form_token()
-        self.data = data
-
-
-class ExpiryForm(forms.Form):
-    """When a credential ends."""
-
-    expires = forms.ChoiceField(label="Expires", choices=LIFETIMES, initial=NEVER)
-    expires_on = forms.DateField(
-        required=False,
-        label="Last day",
-        help_text="It works until the end of this day, UTC.",
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        expires, day = cleaned.get("expires"), cleaned.get("expires_on")
-        cleaned["expires_at"] = None
-        if expires == ON_DATE and day is None and "expires_on" not in self.errors:
-            self.add_error("expires_on", "Choose the last day on which it works.")
-        elif expires == ON_DATE and day is not None:
-            cleaned["expires_at"] = datetime.combine(day, time(23, 59, 59), tzinfo=UTC)
-            if cleaned["expires_at"] <= timezone.now():
-                self.add_error("expires_on", "Choose today or a day in the future.")
-        elif expires and expires.isdigit():
-            cleaned["expires_at"] = timezone.now() + timedelta(days=int(expires))
-        return cleaned
 
 
 class KeyForm(ExpiryForm, OnceForm):
@@ -176,50 +122,3 @@ class RotateForm(OnceForm):
 
     def clean_overlap(self) -> timedelta:
         return timedelta(seconds=self.cleaned_data["overlap"])
-
-
-class TokenForm(ExpiryForm, OnceForm):
-    """A new personal token. `organizations` are the viewer's own."""
-
-    name = forms.CharField(
-        max_length=NAME_LENGTH,
-        help_text="What uses it: “Laptop”, “Deployment script”.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    organization = forms.ChoiceField(label="Works in")
-    scope = forms.ChoiceField(
-        label="Permissions",
-        initial=ALL,
-        widget=forms.RadioSelect,
-        choices=[(ALL, "Everything that you may do at each moment"), (CHOSEN, "Only the permissions chosen here")],
-    )
-    permissions = forms.MultipleChoiceField(
-        required=False,
-        label="Chosen permissions",
-        help_text="The token never does more than you may do yourself.",
-        widget=forms.CheckboxSelectMultiple,
-        choices=permission_choices(PERSONAL_PERMISSIONS),
-    )
-    field_order = ["name", "organization", "scope", "permissions", "expires", "expires_on"]
-
-    def __init__(self, *args: Any, organizations: list[Organization], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.organizations = {organization.public_id: organization for organization in organizations}
-        self.fields["organization"].choices = [  # type: ignore[attr-defined]
-            (ALL, "All my organizations"),
-            *((reference, organization.name) for reference, organization in self.organizations.items()),
-        ]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        if cleaned.get("scope") == CHOSEN and not cleaned.get("permissions") and "permissions" not in self.errors:
-            self.add_error("permissions", "Choose at least one permission.")
-        return cleaned
-
-    def chosen_organization(self) -> Organization | None:
-        """None for all of them."""
-        return self.organizations.get(self.cleaned_data["organization"])
-
-    def wanted_permissions(self) -> list[str] | None:
-        """None leaves the token everything that its owner may do."""
-        return self.cleaned_data["permissions"] if self.cleaned_data["scope"] == CHOSEN else None

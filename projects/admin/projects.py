@@ -7,8 +7,8 @@ from config.kernel.principals import StaffPrincipal
 from config.kernel.staff import Outcome, StaffAction, list_link
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.admin.organizations import OfOrganizationAdmin
-from projects import services
 from projects.models import Project
+from projects.services import projects as services
 
 
 def archive(*, actor: StaffPrincipal, row: Project) -> Outcome:

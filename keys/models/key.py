@@ -1,4 +1,4 @@
-"""Keys of projects and personal tokens. Of a secret only the hash is kept."""
+"""Keys of projects. Of a secret key only the hash is kept."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -9,8 +9,8 @@ from django.db import models
 from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
-from config.kernel.permissions import KEY_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
-from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet, new_id
+from config.kernel.permissions import KEY_PERMISSIONS, Permission
+from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 
 # From when on people are told that a key will end.
 EXPIRING_SOON = timedelta(days=14)
@@ -100,6 +100,13 @@ class Key(TenantModel):
     permissions = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     allowed_ips = ArrayField(models.CharField(max_length=43), default=list, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    rate_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Verifications in each window.")
+    rate_window_seconds = models.PositiveIntegerField(null=True, blank=True)
+    remaining = models.BigIntegerField(null=True, blank=True, help_text="How often it can still be verified.")
+    is_imported = models.BooleanField(default=False, db_default=False, help_text="Made elsewhere: no checksum.")
+    leaked_at = models.DateTimeField(null=True, blank=True)
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+    noticed_at = models.DateTimeField(null=True, blank=True, help_text="When its owners were last told of its end.")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_by = models.CharField(max_length=80)
@@ -114,6 +121,12 @@ class Key(TenantModel):
                 condition=models.Q(kind="publishable") | models.Q(plaintext=""),
                 name="keys_key_secret_is_never_kept",
             ),
+            models.CheckConstraint(
+                condition=models.Q(rate_limit__isnull=True, rate_window_seconds__isnull=True)
+                | models.Q(rate_limit__gte=1, rate_window_seconds__gte=1),
+                name="keys_key_rate_limit_has_a_window",
+            ),
+            models.CheckConstraint(condition=models.Q(remaining__gte=0), name="keys_key_remaining"),
         ]
         indexes = [models.Index(fields=["org_id", "project", "kind", "-id"], name="keys_key_by_project")]
 
@@ -145,63 +158,19 @@ class Key(TenantModel):
         return frozenset(permission for permission in KEY_PERMISSIONS if permission.value in self.permissions)
 
 
-class PersonalTokenQuerySet(models.QuerySet["PersonalToken"]):
-    """Reads of personal tokens."""
+class KeyUse(TenantModel):
+    """When and how often a key was used. Written in batches every few seconds, so a row may lag by that much."""
 
-    def of_user(self, user_id: UUID) -> "PersonalTokenQuerySet":
-        """One person's."""
-        return self.filter(user_id=user_id)
+    key = TenantForeignKey(Key, models.CASCADE, related_name="uses")
+    last_used_at = models.DateTimeField()
+    last_ip = models.GenericIPAddressField(null=True)
+    count = models.BigIntegerField(default=0)
 
-    def by_reference(self, reference: str) -> "PersonalToken | None":
-        """By public id; None for what does not parse, as for what does not exist."""
-        token_id = parse_public_id("tok", reference)
-        return self.filter(id=token_id).first() if token_id else None
-
-
-class PersonalToken(models.Model):
-    """A person's token (`pat_`), in one organization or all of theirs: hence a global row, found before any scope."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    user = models.ForeignKey("orgs.User", models.CASCADE, related_name="personal_tokens")
-    organization = models.ForeignKey("orgs.Organization", models.CASCADE, null=True, blank=True, related_name="+")
-    name = models.CharField(max_length=120)
-    digest = models.BinaryField(max_length=32, unique=True)
-    start = models.CharField(max_length=16)
-    permissions = ArrayField(models.CharField(max_length=40), null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    objects: ClassVar = PersonalTokenQuerySet.as_manager()
+    objects: ClassVar = TenantManager()
 
     class Meta:
-        db_table = "keys_personal_token"
-        indexes = [models.Index(fields=["user", "-id"], name="keys_personal_token_by_user")]
+        db_table = "keys_key_use"
+        constraints = [models.UniqueConstraint(fields=["org_id", "key"], name="keys_key_use_once")]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.start}…)"
-
-    @property
-    def public_id(self) -> str:
-        """`tok_…`."""
-        return public_id("tok", self.id)
-
-    @property
-    def is_usable(self) -> bool:
-        """Neither revoked nor expired."""
-        return self.state == Key.State.ACTIVE
-
-    @property
-    def state(self) -> "Key.State":
-        """Whether it works now."""
-        if self.revoked_at:
-            return Key.State.REVOKED
-        return Key.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else Key.State.ACTIVE
-
-    @property
-    def permission_set(self) -> frozenset[Permission] | None:
-        """What it is narrowed to; None means not narrowed."""
-        if self.permissions is None:
-            return None
-        return frozenset(permission for permission in PERSONAL_PERMISSIONS if permission.value in self.permissions)
+        return f"{self.key_id} {self.last_used_at}"

@@ -1,0 +1,70 @@
+"""People, the first start, and whoever asks."""
+
+from rest_framework import serializers
+
+from config.kernel.api.fields import Id, Name, Permissions, Text
+from config.kernel.api.serializers import Body, Record
+from config.kernel.permissions import Permission
+from keys.serializers.keys import KeyRecord
+from keys.serializers.tokens import TokenRecord
+from orgs.serializers import NewOrganization, OrganizationRecord
+from projects.serializers import ProjectRecord
+
+EMAIL_LENGTH = 254
+PASSWORD_LENGTH = 4096
+BOOTSTRAP_TOKEN_LENGTH = 500
+
+
+class PersonRecord(Record):
+    """A person."""
+
+    id = Id("usr")
+    email = serializers.EmailField()
+    name = serializers.CharField()
+
+
+class NewInstallation(Body):
+    """The first staff user and their organization."""
+
+    email = Text(max_length=EMAIL_LENGTH)
+    password = Text(max_length=PASSWORD_LENGTH, trim_whitespace=False)
+    name = Name(required=False, allow_blank=True)
+    organization = NewOrganization()
+    token = Text(
+        max_length=BOOTSTRAP_TOKEN_LENGTH,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="The operator's TENANTRY_BOOTSTRAP_TOKEN, in the mode `token`.",
+    )
+
+
+class FirstStartRecord(Record):
+    """What the first start made."""
+
+    organization = OrganizationRecord()
+    user = PersonRecord()
+    token = serializers.CharField(help_text="A personal token of the user's, shown this once.")
+
+
+class BootstrapStatus(Record):
+    """Whether the first start is still to be made."""
+
+    bootstrap_available = serializers.BooleanField()
+
+
+class CallerRecord(Record):
+    """The caller. A person has `user`, `token` and any number of organizations, a key has `key` and `project`."""
+
+    kind = serializers.ChoiceField(choices=["user", "key"])
+    id = serializers.CharField(help_text="The id that the ledger names the caller by.")
+    user = PersonRecord(allow_null=True)
+    token = TokenRecord(allow_null=True)
+    key = KeyRecord(allow_null=True)
+    project = ProjectRecord(allow_null=True)
+    organizations = OrganizationRecord(many=True, help_text="The newest hundred; `orgs` lists all.")
+    permissions = Permissions(
+        frozenset(Permission),
+        allow_null=True,
+        help_text="What the credential carries: a key's permissions, or what a personal token is narrowed to.",
+    )

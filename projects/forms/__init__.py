@@ -1,0 +1,1 @@
+"""Forms of the pages of projects, one module a noun."""

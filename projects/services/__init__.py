@@ -1,0 +1,1 @@
+"""Writes of projects and what belongs to one."""

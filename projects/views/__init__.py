@@ -1,0 +1,1 @@
+"""Dashboard pages of projects and what belongs to one."""
