@@ -39,6 +39,7 @@ GLOBAL_MODELS = {
     "auth.Permission",
     "contenttypes.ContentType",
     "keys.PersonalToken",
+    "keys.UsedNonce",
     "orgs.Change",
     "orgs.Organization",
     "orgs.RetiredSlug",
