@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from config import installed
 from config.access import ACCESS
 from config.embedded import running_environment
+from config.encryption_keys import keys_in, problems_of_keys
 from config.environment import Environment
 from config.logs import logging_settings
 from config.production import problems_in_production, problems_of_plans
@@ -78,6 +79,22 @@ SECRET_KEY = environment.text(
 SECRET_KEY_FALLBACKS = environment.texts(
     "TENANTRY_SECRET_KEY_FALLBACKS", [], "Earlier secret keys, whose signatures still hold while a new one takes over."
 )
+TENANTRY_ENCRYPTION_KEYS = environment.texts(
+    "TENANTRY_ENCRYPTION_KEYS",
+    [],
+    "Master keys of the secrets at rest, each 32 random bytes in base64 (`openssl rand -base64 32`): the newest, "
+    "first, encrypts, all decrypt ([how to change them](operators.md)).",
+    default_words="one of its own while `make run` runs",
+)
+encryption_keys_file = environment.text(
+    "TENANTRY_ENCRYPTION_KEYS_FILE",
+    "",
+    "A file with master keys, one a line, the newest first; they come after those of `TENANTRY_ENCRYPTION_KEYS`.",
+)
+keys_of_file, problems_of_file = keys_in(encryption_keys_file)
+TENANTRY_ENCRYPTION_KEYS += keys_of_file
+if not TENANTRY_ENCRYPTION_KEYS and not encryption_keys_file and "TENANTRY_ENCRYPTION_KEYS" in fallback:
+    TENANTRY_ENCRYPTION_KEYS = [fallback["TENANTRY_ENCRYPTION_KEYS"]]
 TENANTRY_URL = environment.text(
     "TENANTRY_URL",
     fallback.get("TENANTRY_URL", "http://127.0.0.1:8000"),
@@ -166,6 +183,7 @@ problems += problems_in_production(
     bootstrap_token=TENANTRY_BOOTSTRAP_TOKEN,
     smtp_host=EMAIL_HOST,
 )
+problems += problems_of_file or problems_of_keys(TENANTRY_ENCRYPTION_KEYS)
 problems += problems_of_plans(TENANTRY_PLANS)
 if problems:
     raise ImproperlyConfigured("These settings must be corrected first:\n" + "\n".join(f"- {p}" for p in problems))

@@ -12,7 +12,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.grants import privileges_of
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
-from orgs import events
+from orgs import encryption, events
 from orgs.models import Organization
 
 logger = structlog.get_logger()
@@ -57,6 +57,7 @@ def erase(organization_id: UUID) -> bool:
             data={"rows": rows},
             org_id=INSTALLATION_ID,
         )
+    encryption.forget(organization_id)
     return True
 
 

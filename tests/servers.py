@@ -15,6 +15,7 @@ if "DATABASE_OWNER_URL" not in os.environ:
     raise SystemExit("The tests need their servers: run `make test`, with T=tests/orgs for a part.")
 
 os.environ.setdefault("TENANTRY_SECRET_KEY", "for-tests-only-" + "0123456789abcdefghijklmnopqrstuvwxyz")
+os.environ.setdefault("TENANTRY_ENCRYPTION_KEYS", "Rm9yIHRlc3RzIG9ubHksIG5vdCBmb3IgYW55dGhpbmc=")
 os.environ["TENANTRY_DEBUG"] = "true"
 os.environ["TENANTRY_URL"] = "http://127.0.0.1:8000"
 home = Path(os.environ.get("TENANTRY_HOME", ".tenantry")).resolve() / "workers" / WORKER

@@ -33,6 +33,7 @@ SYSTEM_SCOPES = {
     ("config/kernel/api/idempotency.py", "idempotency key"),
     ("keys/authentication.py", "key look-up"),
     ("orgs/access.py", "the organizations of one person"),
+    ("orgs/encryption.py", "the installation's data key, whoever is at work"),
     ("orgs/selectors.py", "the invitations to one person"),
     ("orgs/selectors.py", "the organizations of one person"),
     ("orgs/services/invitations.py", "invitation by its token"),

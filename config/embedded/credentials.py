@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from config.embedded.processes import write_private
@@ -12,20 +12,21 @@ from config.embedded.processes import write_private
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """Random texts of the URL-safe alphabet."""
+    """Random texts of the URL-safe alphabet: base64 of as many bytes as the field says."""
 
     postgres_superuser: str
     postgres_owner: str
     postgres_app: str
     valkey: str
     secret_key: str
+    encryption_key: str = field(metadata={"bytes": 32})
 
     @classmethod
     def of(cls, file: Path) -> Credentials:
         """Those stored in `file`, which is made, or completed by names it lacks, first."""
         stored = json.loads(file.read_text()) if file.exists() else {}
-        names = [field.name for field in fields(cls)]
-        credentials = cls(**{name: stored.get(name) or secrets.token_urlsafe(48) for name in names})
+        sizes = {each.name: each.metadata.get("bytes", 48) for each in fields(cls)}
+        credentials = cls(**{name: stored.get(name) or secrets.token_urlsafe(size) for name, size in sizes.items()})
         if asdict(credentials) != stored:
             write_private(file, json.dumps(asdict(credentials), indent=1))
         return credentials

@@ -45,10 +45,14 @@ class Servers:
         """Start what is needed and tell how to reach it.
 
         The answer has DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL of the servers started here, and the
-        settings of development: TENANTRY_DEBUG and TENANTRY_SECRET_KEY.
+        settings of development: TENANTRY_DEBUG, TENANTRY_SECRET_KEY and TENANTRY_ENCRYPTION_KEYS.
         Raises an EmbeddedError; then nothing is left running.
         """
-        environment = {"TENANTRY_DEBUG": "true", "TENANTRY_SECRET_KEY": self.credentials.secret_key}
+        environment = {
+            "TENANTRY_DEBUG": "true",
+            "TENANTRY_SECRET_KEY": self.credentials.secret_key,
+            "TENANTRY_ENCRYPTION_KEYS": self.credentials.encryption_key,
+        }
         try:
             if self._postgres is not None:
                 self._start_postgres(self._postgres)

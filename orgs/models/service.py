@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import GRANT_PERMISSIONS, Permission
+from config.kernel.sealed import SealedField
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet, new_id
 
 
@@ -69,7 +70,7 @@ class ServiceAccountSecret(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(ServiceAccount, models.CASCADE, related_name="secrets")
-    sealed = models.BinaryField()
+    sealed = SealedField()
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

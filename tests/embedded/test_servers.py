@@ -221,7 +221,7 @@ def test_secrets_and_logs_are_for_their_owner_alone(servers: Servers) -> None:
     for data in (folder / "postgres", folder / "valkey", home.records, home.logs):
         assert stat.S_IMODE(data.stat().st_mode) == 0o700
     passwords = set(json.loads(home.secrets.read_text()).values())
-    assert len(passwords) == 5
+    assert len(passwords) == 6
     for child in servers.children():
         assert not passwords & set(str(child.process.args).split("'"))
 
@@ -308,7 +308,7 @@ def test_servers_that_were_given_are_not_started(home_path: Path) -> None:
 
     found = servers.start()
 
-    assert set(found) == {"TENANTRY_DEBUG", "TENANTRY_SECRET_KEY"}
+    assert set(found) == {"TENANTRY_DEBUG", "TENANTRY_SECRET_KEY", "TENANTRY_ENCRYPTION_KEYS"}
     assert records(home_path) == []
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ENCRYPTION_KEY = "Vv4cXHrZr3Fz8sQ0o7oZk1dN5m2bYt9uWq6LpXe3RjA="
 STORES = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
 PRODUCTION = {
     **STORES,
     "TENANTRY_SECRET_KEY": "p8Yq2ZtW6rLx0VbNcK4mSjD7hGfQaE1uTiOyR5wX9zPkJnBvMlC3",
+    "TENANTRY_ENCRYPTION_KEYS": ENCRYPTION_KEY,
     "TENANTRY_URL": "https://tenantry.example",
     "TENANTRY_ALLOWED_HOSTS": "tenantry.example",
     "TENANTRY_SMTP_HOST": "mail.example",
@@ -41,8 +43,8 @@ def test_everything_that_is_missing_is_said_in_one_list(tmp_path: Path):
     ended = manage("check", environment={}, home=tmp_path)
     assert ended.returncode != 0
     for name in (
-        "DATABASE_URL", "REDIS_URL", "TENANTRY_SECRET_KEY", "TENANTRY_URL", "TENANTRY_ALLOWED_HOSTS",
-        "TENANTRY_SMTP_HOST",
+        "DATABASE_URL", "REDIS_URL", "TENANTRY_SECRET_KEY", "TENANTRY_ENCRYPTION_KEYS", "TENANTRY_URL",
+        "TENANTRY_ALLOWED_HOSTS", "TENANTRY_SMTP_HOST",
     ):  # fmt: skip
         assert f"- {name}: " in ended.stderr, name
 
@@ -52,6 +54,12 @@ def test_everything_that_is_missing_is_said_in_one_list(tmp_path: Path):
     [
         ("TENANTRY_SECRET_KEY", "short"),
         ("TENANTRY_SECRET_KEY", "a" * 60),
+        ("TENANTRY_ENCRYPTION_KEYS", ""),
+        ("TENANTRY_ENCRYPTION_KEYS", "not base64!"),
+        ("TENANTRY_ENCRYPTION_KEYS", "dG9vIHNob3J0"),
+        ("TENANTRY_ENCRYPTION_KEYS", "A" * 43),
+        ("TENANTRY_ENCRYPTION_KEYS", ",".join([ENCRYPTION_KEY] * 2)),
+        ("TENANTRY_ENCRYPTION_KEYS_FILE", "/nowhere/keys"),
         ("TENANTRY_URL", "http://tenantry.example"),
         ("TENANTRY_ALLOWED_HOSTS", "*"),
         ("TENANTRY_DEBUG", "true"),
@@ -73,6 +81,20 @@ def test_bootstrap_by_token_needs_a_long_token(tmp_path: Path):
     ended = manage("check", environment=environment, home=tmp_path)
     assert ended.returncode != 0
     assert "- TENANTRY_BOOTSTRAP_TOKEN: " in ended.stderr
+
+
+def test_master_keys_may_come_from_a_file(tmp_path: Path):
+    file = tmp_path / "keys"
+    file.write_text(f"# the newest first\n{'Q' + ENCRYPTION_KEY[1:]}\n\n{ENCRYPTION_KEY}\n")
+    environment = {**PRODUCTION, "TENANTRY_ENCRYPTION_KEYS": "", "TENANTRY_ENCRYPTION_KEYS_FILE": str(file)}
+    assert manage("check", environment=environment, home=tmp_path).returncode == 0
+    file.write_text("")
+    ended = manage("check", environment=environment, home=tmp_path)
+    assert "- TENANTRY_ENCRYPTION_KEYS: " in ended.stderr
+    file.write_text(f"{ENCRYPTION_KEY}\n{ENCRYPTION_KEY.rstrip('=')}\n")
+    ended = manage("check", environment=environment, home=tmp_path)
+    assert "- TENANTRY_ENCRYPTION_KEYS: key 2 is key 1 again" in ended.stderr
+    assert ENCRYPTION_KEY[:20] not in ended.stdout + ended.stderr
 
 
 def test_what_is_wrong_is_said_without_the_value(tmp_path: Path):
