@@ -2,5 +2,6 @@
 
 from projects.models.membership import PROJECT_ROLES, ProjectMembership
 from projects.models.project import Project
+from projects.models.usage import TrackedEvent, UsageDay, UsageMonth
 
-__all__ = ["PROJECT_ROLES", "Project", "ProjectMembership"]
+__all__ = ["PROJECT_ROLES", "Project", "ProjectMembership", "TrackedEvent", "UsageDay", "UsageMonth"]

@@ -21,7 +21,7 @@ from orgs.models import (
     ServiceAccount,
     ServiceGrant,
 )
-from projects.models import Project, ProjectMembership
+from projects.models import Project, ProjectMembership, TrackedEvent, UsageDay, UsageMonth
 from tests.cast import Cast
 
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
@@ -46,6 +46,11 @@ def furnished(cast: Cast) -> Cast:
             ServiceGrant.objects.create(account=account, permissions=["keys:verify"], granted_by="usr_x")
             member = Membership.objects.order_by("id").first()
             ProjectMembership.objects.create(project=project, membership=member, role="viewer")
+            TrackedEvent.objects.create(
+                project_id=project.id, key=key.public_id, name="e", occurred_at="2030-01-01T00:00:00Z"
+            )
+            UsageDay.objects.create(project=project, day="2030-01-01", key=key.public_id, name="e", count=1)
+            UsageMonth.objects.create(month="2030-01-01", count=1)
     return cast
 
 
@@ -80,7 +85,7 @@ def test_rows_of_another_organization_can_be_neither_changed_nor_deleted_nor_tak
     with system_scope("test"):
         before = rows(f"SELECT * FROM {table} WHERE org_id = '{furnished.globex.id}' ORDER BY id")
     with tenant_scope(furnished.acme.id), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET updated_at = now() WHERE org_id = %s", [furnished.globex.id])
+        cursor.execute(f"UPDATE {table} SET created_at = now() WHERE org_id = %s", [furnished.globex.id])
         assert cursor.rowcount == 0
         cursor.execute(f"DELETE FROM {table} WHERE org_id = %s", [furnished.globex.id])
         assert cursor.rowcount == 0
