@@ -10,7 +10,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from audit.models import AuditEvent
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
-from keys.models import Key, KeyUse
+from keys.models import Agent, Key, KeyUse
 from orgs.models import (
     CustomRole,
     DataExport,
@@ -43,6 +43,10 @@ def furnished(cast: Cast) -> Cast:
             DataExport.objects.create()
             DataKey.objects.create(wrapped=b"w", master_key_id="m")
             KeyUse.objects.create(key=key, last_used_at="2030-01-01T00:00:00Z")
+            Agent.objects.create(
+                project=project, name="Builder", enrolment_digest=organization.id.bytes * 2,
+                enrolment_expires_at="2030-01-01T00:00:00Z", created_by="usr_x",
+            )  # fmt: skip
             ServiceGrant.objects.create(account=account, permissions=["keys:verify"], granted_by="usr_x")
             member = Membership.objects.order_by("id").first()
             ProjectMembership.objects.create(project=project, membership=member, role="viewer")
