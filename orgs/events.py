@@ -68,6 +68,11 @@ USER_SECOND_FACTOR_RESET = declare("user.second_factor_reset", "Staff removed a 
 USER_SIGNED_IN = declare("user.signed_in", "Somebody signed in.", {"method": "how"})
 USER_SIGN_IN_FAILED = declare("user.sign_in_failed", "A sign-in was refused.", {"method": "how"})
 
+ENCRYPTION_KEY_ROTATED = declare(
+    "encryption_key.rotated",
+    "Data keys of organizations were wrapped under the newest master key.",
+    {"rewrapped": "how many in this step", "left": "how many are still under an earlier one"},
+)
 INSTALLATION_BOOTSTRAPPED = declare(
     "installation.bootstrapped", "The first staff user and organization were made.", {"mode": "token or open"}
 )
