@@ -2,6 +2,7 @@
 
 from projects.models.membership import PROJECT_ROLES, ProjectMembership
 from projects.models.project import Project
+from projects.models.resource import Resource
 from projects.models.usage import TrackedEvent, UsageDay, UsageMonth
 
-__all__ = ["PROJECT_ROLES", "Project", "ProjectMembership", "TrackedEvent", "UsageDay", "UsageMonth"]
+__all__ = ["PROJECT_ROLES", "Project", "ProjectMembership", "Resource", "TrackedEvent", "UsageDay", "UsageMonth"]

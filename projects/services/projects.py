@@ -9,7 +9,8 @@ from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import Principal
 from config.kernel.slugs import require_slug
 from projects import events
-from projects.models import Project
+from projects.models import Project, Resource
+from projects.resource_names import OWN_SERVICE, PROJECT_KIND
 
 
 def project_target(project: Project) -> Target:
@@ -26,13 +27,14 @@ def slug_taken() -> Conflict:
 
 @transaction.atomic
 def create_project(*, actor: Principal, name: str, slug: str) -> Project:
-    """Makes a project in the organization in scope. Raises Invalid, Conflict for the slug."""
+    """Makes a project in the organization in scope, and registers it. Raises Invalid, Conflict for the slug."""
     require_slug(slug)
     try:
         with transaction.atomic():
             project = Project.objects.create(name=name, slug=slug)
     except IntegrityError:
         raise slug_taken() from None
+    Resource.objects.create(project=project, service=OWN_SERVICE, kind=PROJECT_KIND, name=project.public_id)
     record(events.PROJECT_CREATED, actor=actor, target=project_target(project), data={"slug": slug})
     return project
 
