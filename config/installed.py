@@ -56,6 +56,7 @@ GLOBAL_MODELS = {
 }
 
 MIDDLEWARE = [
+    "config.kernel.cross_origin.CrossOriginMiddleware",
     "config.kernel.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -150,6 +150,14 @@ TENANTRY_PLANS = environment.mapping(
     '`{"pro": {"features": ["core"], "domains": 10, "events": 500000}}`; a limit of `null` is none.',
 )
 
+environment.section("Speed")
+TENANTRY_KEY_CACHE_SIZE = environment.number(
+    "TENANTRY_KEY_CACHE_SIZE",
+    200_000,
+    "How many keys each web process keeps in memory, at about half a KiB each.",
+    validate=Range(min=0, max=10_000_000),
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(
@@ -271,6 +279,8 @@ TENANTRY_ACCESS = ACCESS
 TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
+# Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
+TENANTRY_HOT_ROUTES = {"/api/v1/keys/verify": "keys.hot.verification.verify_key"}
 TENANTRY_IDEMPOTENCY_MODEL = "orgs.IdempotencyKey"
 
 # -- people ----------------------------------------------------------------------------------------------------------

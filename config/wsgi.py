@@ -7,5 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from config.kernel.chunked import measured
+from config.kernel.hot import opened
 
-application = measured(get_wsgi_application())
+application = opened(measured(get_wsgi_application()))

@@ -4,12 +4,15 @@ from django.urls import path
 
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
+from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
 from keys.api.tokens import OneToken, Tokens
 from keys.api.verification import KeyVerification, KeyVerifications
 from keys.api.whoami import WhoAmI
 
 KEYS = "orgs/<str:organization>/projects/<str:project>/keys"
 KEY = f"{KEYS}/<str:key>"
+GRANTS = "orgs/<str:organization>/service-grants"
+GRANT = f"{GRANTS}/<str:grant>"
 
 urlpatterns = [
     path("auth/bootstrap", Bootstrap.as_view(), name="api-bootstrap"),
@@ -21,6 +24,10 @@ urlpatterns = [
     path(f"{KEY}/revoke", KeyRevocation.as_view(), name="api-key-revoke"),
     path("keys/verify", KeyVerification.as_view(), name="api-keys-verify"),
     path("keys/verify-batch", KeyVerifications.as_view(), name="api-keys-verify-batch"),
+    path("orgs/<str:organization>/service-accounts", ServiceAccounts.as_view(), name="api-service-accounts"),
+    path(GRANTS, ServiceGrants.as_view(), name="api-service-grants"),
+    path(GRANT, OneServiceGrant.as_view(), name="api-service-grant"),
+    path(f"{GRANT}/withdrawal", GrantWithdrawal.as_view(), name="api-service-grant-withdrawal"),
     path("me/tokens", Tokens.as_view(), name="api-tokens"),
     path("me/tokens/<str:token>", OneToken.as_view(), name="api-token"),
 ]

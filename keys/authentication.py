@@ -1,8 +1,6 @@
 """Credentials of programs, as DRF authentication: `Authorization: Bearer …` or `X-API-Key: …`."""
 
 import hmac
-import ipaddress
-from collections.abc import Sequence
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -12,7 +10,9 @@ from config.kernel.errors import AuthFailure
 from config.kernel.principals import KeyPrincipal, Principal, UserPrincipal
 from config.kernel.tenancy.scope import system_scope
 from keys.credentials import digest_of, looks_like_credential, prefix_of
+from keys.facts import address_allowed, networks_of
 from keys.models import Key, PersonalToken
+from keys.uses import recorder
 
 SCHEME = "bearer"
 
@@ -60,8 +60,10 @@ def program_behind(text: str) -> KeyPrincipal:
         raise AuthFailure
     if key.state != Key.State.ACTIVE or not key.project.is_active:
         raise AuthFailure
-    if not address_allowed(current_request().ip, key.allowed_ips):
+    ip = current_request().ip
+    if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
         raise AuthFailure
+    recorder.note(key.public_id, ip)
     return KeyPrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -87,15 +89,3 @@ def person_behind(text: str) -> UserPrincipal:
         allowed=token.permission_set,
         token_id=token.id,
     )
-
-
-def address_allowed(ip: str | None, networks: Sequence[str]) -> bool:
-    """Whether `ip` lies in one of `networks` (CIDR). No networks allow every address; an unknown address fails."""
-    if not networks:
-        return True
-    if ip is None:
-        return False
-    address = ipaddress.ip_address(ip)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(network) for network in networks)

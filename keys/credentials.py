@@ -61,6 +61,11 @@ def prefix_of(text: str) -> str | None:
     return match["prefix"]
 
 
+def could_be_ours(text: str) -> bool:
+    """Whether a key may be worth looking up: one of our format must have its checksum, an imported one has none."""
+    return bool(text) and (not text.startswith(PREFIXES) or prefix_of(text) is not None)
+
+
 def looks_like_credential(text: str) -> bool:
     """Whether somebody put a credential, or most of one, where it does not belong."""
     return text.startswith(PREFIXES)

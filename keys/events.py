@@ -25,3 +25,33 @@ TOKEN_CREATED = declare(
     {"organization": "its organization, or all", "permissions": "what it is narrowed to"},
 )
 TOKEN_REVOKED = declare("personal_token.revoked", "A personal token was revoked.")
+
+GRANT_CREATED = declare(
+    "service_grant.created",
+    "The organization let a service account act in it.",
+    {
+        "service_account": "the account",
+        "project": "the one project it is for; none for the whole organization",
+        "permissions": "what the account may",
+    },
+)
+GRANT_WITHDRAWN = declare(
+    "service_grant.withdrawn",
+    "A grant of a service account was ended.",
+    {
+        "service_account": "the account",
+        "project": "the one project it was for; none for the whole organization",
+        "permissions": "what the account might",
+    },
+)
+
+SERVICE_ACCOUNT_CREATED = declare(
+    "service_account.created", "Staff registered a service account.", {"key_id": "the id of its first secret"}
+)
+SERVICE_ACCOUNT_SECRET_ROTATED = declare(
+    "service_account.secret_rotated",
+    "A service account got a new secret; earlier ones work until the overlap ends.",
+    {"key_id": "the id of the new secret", "old_expires_at": "when the earlier ones end, at the latest"},
+)
+SERVICE_ACCOUNT_DISABLED = declare("service_account.disabled", "Staff disabled a service account.", {"reason": "why"})
+SERVICE_ACCOUNT_ENABLED = declare("service_account.enabled", "Staff enabled a service account again.")

@@ -1,16 +1,24 @@
 """Whether a key is good for what somebody wants to do with it. The answer names one cause, the first that applies."""
 
-import hmac
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from config.kernel.tenancy.scope import tenant_scope
-from keys.authentication import address_allowed
-from keys.credentials import digest_of, prefix_of
+from config.kernel.access import Admission
+from config.kernel.permissions import Permission
+from config.kernel.principals import ServicePrincipal
+from config.kernel.tenancy.scope import system_scope
+from keys import limits, uses
+from keys.credentials import could_be_ours, digest_of
+from keys.facts import KeyFacts, ProjectFacts, address_allowed, load_keys
 from keys.models import Key
-from orgs.models import Organization
+from orgs.models import ServiceGrant
+
+Grants = Mapping[tuple[UUID, UUID | None], frozenset[Permission]]
 
 
 class Code(StrEnum):
@@ -52,7 +60,7 @@ class Verification:
         return self.code == Code.VALID
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """What somebody wants to know: may this key, from this origin and address, do this?"""
 
@@ -63,44 +71,125 @@ class Question:
     cost: int = 1
 
 
-def verify(questions: list[Question], *, organization: Organization) -> list[Verification]:
-    """Answers in order, with one query. A key of another organization is not found."""
-    digests = [digest_of(question.key) if prefix_of(question.key) else None for question in questions]
-    with tenant_scope(organization.id):
-        rows = Key.objects.select_related("project").filter(digest__in=[digest for digest in digests if digest])
-        found = {bytes(row.digest): row for row in rows}
-    return [
-        _answer(question, digest, found.get(digest or b""), organization)
-        for question, digest in zip(questions, digests, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The cause, with what is left of the key's limits where it came to asking them."""
+
+    code: Code
+    rate: limits.Left | None = None
+    remaining: int | None = None
 
 
-def _answer(question: Question, digest: bytes | None, key: Key | None, organization: Organization) -> Verification:
-    if key is None or digest is None or not hmac.compare_digest(bytes(key.digest), digest):
-        return Verification(Code.NOT_FOUND)
+def verify(questions: list[Question], *, admission: Admission) -> list[Verification]:
+    """Answers in order, with one query for the keys. What the asker may not know of is not found.
+
+    A program asks about its own organization; a service account about whatever organizations and projects granted it
+    `keys:verify`, within the one that it names or across all.
+    """
+    digests = [digest_of(question.key) if could_be_ours(question.key) else None for question in questions]
+    found = load_keys({digest for digest in digests if digest})
+    known = _knowable(found.values(), admission)
+    now = datetime.now(UTC)
+    answers = []
+    for question, digest in zip(questions, digests, strict=True):
+        key = found.get(digest) if digest else None
+        if digest is None or key is None or key.project.id not in known:
+            answers.append(Verification(Code.NOT_FOUND))
+        else:
+            answers.append(_told(key, judge(key, question, now)))
+    return answers
+
+
+def _knowable(keys: Iterable[KeyFacts], admission: Admission) -> set[UUID]:
+    """The projects, of those that keys belong to, whose keys the asker may know of."""
+    projects = {key.project.id: key.project for key in keys}
+    if admission.organization is not None:
+        projects = {
+            project_id: project
+            for project_id, project in projects.items()
+            if project.organization.id == admission.organization.id
+        }
+    if isinstance(admission.principal, ServicePrincipal):
+        grants = grants_of(admission.principal, {project.organization.id for project in projects.values()})
+        return {project.id for project in projects.values() if may_verify(grants, project)}
+    return set(projects) if admission.organization is not None else set()
+
+
+def grants_of(principal: ServicePrincipal, organization_ids: set[UUID]) -> Grants:
+    """What these organizations granted a service account, by organization and project (None: all of them)."""
+    with system_scope("grants of one service account"):
+        rows = ServiceGrant.objects.in_force().of_account(principal.service_account_id)
+        return {(row.org_id, row.project_id): row.permission_set for row in rows.filter(org_id__in=organization_ids)}
+
+
+def may_verify(grants: Grants, project: ProjectFacts) -> bool:
+    """Whether the grants let their account verify keys of the project."""
+    everywhere = grants.get((project.organization.id, None), frozenset())
+    return Permission.KEYS_VERIFY in everywhere | grants.get((project.organization.id, project.id), frozenset())
+
+
+def judge(key: KeyFacts, question: Question, now: datetime) -> Verdict:
+    """The verdict on a key that the asker may know of. Counts the use against its limits when nothing else refuses."""
+    code = refusal(key, question, now)
+    if code is not None:
+        return Verdict(code)
+    rate = None
+    if key.rate is not None:
+        rate = limits.take(key, question.cost)
+        if not rate.is_granted:
+            return Verdict(Code.RATE_LIMITED, rate)
+    if not key.is_counted:
+        uses.recorder.note(key.public_id, question.ip)
+        return Verdict(Code.VALID, rate)
+    is_spent, remaining = uses.spend(key, question.cost)
+    if not is_spent:
+        return Verdict(Code.USAGE_EXCEEDED, rate, remaining)
+    uses.recorder.note(key.public_id, question.ip)
+    return Verdict(Code.VALID, rate, remaining)
+
+
+def refusal(key: KeyFacts, question: Question, now: datetime) -> Code | None:
+    """The first cause that applies of those that count nothing, or None."""
+    return state_refusal(key, now) or use_refusal(key, question)
+
+
+def state_refusal(key: KeyFacts, now: datetime) -> Code | None:
+    """Why the key works for nobody at `now`, or None."""
+    project = key.project
+    if not project.organization.is_active:
+        return Code.ORGANIZATION_DISABLED
+    if key.is_quarantined or not project.is_active:
+        return Code.DISABLED
+    if key.is_revoked:
+        return Code.REVOKED
+    return Code.EXPIRED if key.expires_at is not None and key.expires_at <= now else None
+
+
+def use_refusal(key: KeyFacts, question: Question) -> Code | None:
+    """Why the key does not work for this use, or None."""
+    if key.networks and not address_allowed(question.ip, key.networks):
+        return Code.IP_NOT_ALLOWED
+    # A secret key never comes from a browser.
+    if question.origin is not None and key.kind == Key.Kind.SECRET:
+        return Code.ORIGIN_NOT_ALLOWED
+    if question.permission is not None and question.permission not in key.permissions:
+        return Code.PERMISSION_MISSING
+    return None
+
+
+def _told(key: KeyFacts, verdict: Verdict) -> Verification:
+    organization = key.project.organization
     return Verification(
-        code=_cause(question, key, organization),
+        code=verdict.code,
         key_id=key.public_id,
         organization_id=organization.public_id,
         project_id=key.project.public_id,
         kind=key.kind,
         mode=key.mode,
-        permissions=sorted(key.permission_set),
+        permissions=list(key.permissions),
         plan=organization.plan,
-        metadata=key.metadata,
+        metadata=json.loads(key.metadata),
         expires_at=key.expires_at,
+        ratelimit=verdict.rate.told() if verdict.rate else None,
+        remaining=verdict.remaining,
     )
-
-
-def _cause(question: Question, key: Key, organization: Organization) -> Code:
-    checks = {
-        Code.ORGANIZATION_DISABLED: not organization.is_active,
-        Code.DISABLED: not key.project.is_active,
-        Code.REVOKED: key.state == Key.State.REVOKED,
-        Code.EXPIRED: key.state == Key.State.EXPIRED,
-        Code.IP_NOT_ALLOWED: not address_allowed(question.ip, key.allowed_ips),
-        # A secret key never comes from a browser.
-        Code.ORIGIN_NOT_ALLOWED: key.kind == Key.Kind.SECRET and question.origin is not None,
-        Code.PERMISSION_MISSING: question.permission is not None and question.permission not in set(key.permission_set),
-    }
-    return next((code for code, refused in checks.items() if refused), Code.VALID)

@@ -20,7 +20,7 @@ from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken
-from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization
+from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
 from projects.models import Project, ProjectMembership
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -71,6 +71,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         export = DataExport.objects.create(state="failed")
         membership = Membership.objects.get(user=member)
         ProjectMembership.objects.create(project=project, membership=membership, role="developer")
+        account = ServiceAccount.objects.create(name=f"Gateway of {organization.name}")
+        grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=member.public_id)
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     return {
@@ -82,6 +84,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "role": role.public_id,
         "invitation": invitation.public_id,
         "export": export.public_id,
+        "grant": grant.public_id,
         "event": event.public_id,
         "token": token.public_id,
     }

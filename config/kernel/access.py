@@ -19,7 +19,14 @@ from django.utils.module_loading import import_string
 
 from config.kernel.errors import AuthFailure, PermissionMissing
 from config.kernel.permissions import Permission
-from config.kernel.principals import Principal, ProgramPrincipal, ServicePrincipal, StaffPrincipal, UserPrincipal
+from config.kernel.principals import (
+    Principal,
+    ProgramPrincipal,
+    PublishablePrincipal,
+    ServicePrincipal,
+    StaffPrincipal,
+    UserPrincipal,
+)
 from config.kernel.tenancy.scope import tenant_scope
 
 
@@ -32,6 +39,7 @@ class AccessKind(StrEnum):
     PROJECT = "project"
     STAFF = "staff"
     SERVICE = "service"
+    PUBLISHABLE = "publishable"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,14 @@ def service(permission: Permission, *, across: bool = False) -> Access:
     A service account names it in X-Organization-Id and needs its grant, unless the view works `across` organizations.
     """
     return Access(AccessKind.SERVICE, permission, across=across)
+
+
+def publishable(permission: Permission | None = None) -> Access:
+    """A browser with a publishable key, from whatever page: the one kind of route that answers other origins (CORS).
+
+    With `permission`, programs whose credential carries it are let in too. No other route takes a publishable key.
+    """
+    return Access(AccessKind.PUBLISHABLE, permission)
 
 
 Declaration = Access | Mapping[str, Access]
@@ -141,6 +157,8 @@ def admitted(
     `references` are the URL's arguments: `organization` and `project` as ids or slugs. Raises AuthFailure, Absent,
     OrganizationInactive or PermissionMissing.
     """
+    if isinstance(principal, PublishablePrincipal) and access.kind != AccessKind.PUBLISHABLE:
+        raise AuthFailure
     if access.kind == AccessKind.PUBLIC:
         yield Admission(principal)
         return
@@ -162,6 +180,8 @@ def admitted(
             yield Admission(principal)
             return
         admission = _admit_service(principal, access, headers)
+    elif access.kind == AccessKind.PUBLISHABLE:
+        admission = _admit_publishable(principal, access, headers)
     else:
         admission = organization_gate().admit(
             principal, str(references["organization"]), while_inactive=access.while_inactive
@@ -172,7 +192,7 @@ def admitted(
     with tenant_scope(admission.organization.id):
         if access.kind == AccessKind.PROJECT:
             admission = project_gate().admit(admission, str(references["project"]))
-        needed = access.kind != AccessKind.SIGNED_IN
+        needed = access.kind != AccessKind.SIGNED_IN and not isinstance(principal, PublishablePrincipal)
         if needed and (access.permission is None or access.permission not in admission.permissions):
             raise PermissionMissing(access.permission or "")
         yield admission
@@ -187,6 +207,14 @@ def _admit_service(principal: Principal, access: Access, headers: Mapping[str, s
             raise AuthFailure
         return organization_gate().admit(principal, reference, while_inactive=False)
     raise PermissionMissing(access.permission or "")
+
+
+def _admit_publishable(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
+    if isinstance(principal, PublishablePrincipal):
+        return organization_gate().admit_credential(principal)
+    if access.permission is None:
+        raise AuthFailure
+    return _admit_service(principal, access, headers)
 
 
 def _brings_organization(principal: Principal) -> TypeGuard[ProgramPrincipal | UserPrincipal]:

@@ -37,6 +37,7 @@ WHO = {
     AccessKind.PROJECT: "members of the organization, keys of the project",
     AccessKind.STAFF: "staff with a second factor",
     AccessKind.SERVICE: "secret keys",
+    AccessKind.PUBLISHABLE: "publishable keys, from a browser",
 }
 
 
@@ -93,7 +94,9 @@ def _access_rows(routes: list[Route]) -> Iterator[list[str]]:
 
 
 def _who(access: Access) -> str:
-    return WHO[access.kind] + (", also while it is being deleted" if access.while_inactive else "")
+    programs = access.kind == AccessKind.PUBLISHABLE and access.permission is not None
+    also = (", also while it is being deleted" if access.while_inactive else "") + (", secret keys" if programs else "")
+    return WHO[access.kind] + also
 
 
 # -- permissions -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 import ipaddress
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -24,8 +25,13 @@ USER_AGENT_LENGTH = 256
 
 def client_address(request: HttpRequest) -> str | None:
     """The caller's address: the peer's, or behind TENANTRY_TRUSTED_PROXIES proxies the one that the outermost saw."""
-    peer = request.META.get("REMOTE_ADDR", "")
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    return client_address_of(request.META)
+
+
+def client_address_of(environ: Mapping[str, Any]) -> str | None:
+    """The same of a WSGI environment."""
+    peer = environ.get("REMOTE_ADDR", "")
+    hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     trusted = settings.TENANTRY_TRUSTED_PROXIES
     address = hops[-trusted] if trusted and len(hops) >= trusted else peer
     try:

@@ -123,6 +123,29 @@ class KeyPrincipal(ProgramPrincipal):
 
 
 @dataclass(frozen=True)
+class PublishablePrincipal(ProgramPrincipal):
+    """A page in a browser with a project's publishable key. It is public, so it holds no permission whatever."""
+
+    kind: str = "publishable_key"
+    key_id: UUID = field(default=UUID(int=0))
+    mode: str = "test"
+
+    @classmethod
+    def of(
+        cls, *, key_id: UUID, label: str, organization_id: UUID, project_id: UUID, mode: str
+    ) -> "PublishablePrincipal":
+        """The principal of a publishable key."""
+        return cls(
+            id=public_id("key", key_id),
+            label=label,
+            key_id=key_id,
+            organization_id=organization_id,
+            project_id=project_id,
+            mode=mode,
+        )
+
+
+@dataclass(frozen=True)
 class AgentPrincipal(ProgramPrincipal):
     """A named agent of one project, with a token of its own."""
 

@@ -44,13 +44,18 @@ def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Route]
 
 def _route(pattern: URLPattern, path: str, namespace: str) -> Route:
     callback = pattern.callback
-    owner = getattr(callback, "view_class", None) or getattr(callback, "cls", None) or callback
+    owner = owner_of(callback)
     view = f"{owner.__module__}.{getattr(owner, '__qualname__', type(owner).__name__)}"
     name = ":".join(filter(None, [namespace, pattern.name]))
     declaration = getattr(owner, "access", None)
     if declaration is None:
         declaration = _declared_for_others(view, name, namespace)
     return Route(path, name, view, callback, declaration)
+
+
+def owner_of(callback: Any) -> Any:
+    """The class behind a view, or the function that is one."""
+    return getattr(callback, "view_class", None) or getattr(callback, "cls", None) or callback
 
 
 def _declared_for_others(view: str, name: str, namespace: str) -> Declaration | None:

@@ -14,23 +14,23 @@ from keys.verification import Question, verify
 class KeyVerification(ApiView):
     """One key."""
 
-    access = {"POST": service(Permission.KEYS_VERIFY)}
+    access = {"POST": service(Permission.KEYS_VERIFY, across=True)}
 
     @operation("verify_key", VerificationRecord, body=KeyQuestion)
     def post(self, request: Request) -> Response:
         """Whether a key of the caller's organization may pass. A key of any other organization is `not_found`."""
-        answers = verify([Question(**self.read())], organization=self.admission.organization)
+        answers = verify([Question(**self.read())], admission=self.admission)
         return Response(VerificationRecord(answers[0]).data)
 
 
 class KeyVerifications(ApiView):
     """Several keys."""
 
-    access = {"POST": service(Permission.KEYS_VERIFY)}
+    access = {"POST": service(Permission.KEYS_VERIFY, across=True)}
 
     @operation("verify_keys", VerificationRecords, body=KeyBatch)
     def post(self, request: Request) -> Response:
         """The same for up to 100 keys, answered in order."""
         questions = [Question(**question) for question in self.read()["keys"]]
-        answers = verify(questions, organization=self.admission.organization)
+        answers = verify(questions, admission=self.admission)
         return Response(VerificationRecords({"data": answers}).data)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.kernel.access import Admission
 from config.kernel.errors import Absent, Conflict, Forbidden, Invalid
 from config.kernel.permissions import KEY_PRESETS, ROLE_PERMISSIONS, Permission, Role
 from config.kernel.tenancy.scope import system_scope, tenant_scope
@@ -33,7 +34,7 @@ def create(cast: Cast, **fields: Any) -> tuple[Key, str]:
 
 def code(cast: Cast, plaintext: str, **question: Any) -> Code:
     cast.acme.refresh_from_db()
-    return verify([Question(plaintext, **question)], organization=cast.acme)[0].code
+    return verify([Question(plaintext, **question)], admission=Admission(cast.principal(cast.owner), organization=cast.acme))[0].code
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

@@ -46,6 +46,7 @@ PATH_PARAMETERS = {
     "key": ("The key's id.", f"^key_{TYPE_ID}$"),
     "export": ("The export's id.", f"^exp_{TYPE_ID}$"),
     "token": ("The token's id.", f"^tok_{TYPE_ID}$"),
+    "grant": ("The grant's id.", f"^grt_{TYPE_ID}$"),
     "event": ("The event's id.", f"^evt_{TYPE_ID}$"),
 }
 
@@ -278,5 +279,8 @@ def needed(access: Access) -> str:
             return "Needs any valid credential."
         case AccessKind.SERVICE:
             return f"Needs a secret key with the permission `{access.permission}`."
+        case AccessKind.PUBLISHABLE:
+            other = f", or a secret key with the permission `{access.permission}`" if access.permission else ""
+            return f"Needs a publishable key, sent by a browser together with its Origin{other}."
         case _:
             return f"Needs the permission `{access.permission}` in the {access.kind}."

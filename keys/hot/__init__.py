@@ -1,0 +1,1 @@
+"""The fast path: what programs ask often, answered from memory in front of Django (config/kernel/hot.py)."""

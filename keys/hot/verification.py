@@ -1,0 +1,140 @@
+"""`POST /api/v1/keys/verify` from memory. Judges by the very functions of the full path (keys/verification.py)."""
+
+import hashlib
+import ipaddress
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from config.kernel.hot import OK, Answer
+from config.kernel.permissions import Permission
+from keys.credentials import could_be_ours
+from keys.facts import KeyFacts, ProjectFacts
+from keys.hot.cache import cache
+from keys.hot.callers import calling_key
+from keys.verification import Code, Question, Verdict, judge
+
+LONGEST_KEY = 1000
+LONGEST_ORIGIN = 300
+LARGEST_COST = 1_000_000
+PERMISSIONS = frozenset(permission.value for permission in Permission)
+FIELDS = frozenset({"key", "origin", "ip", "permission", "cost"})
+
+HEADS = {
+    code: orjson.dumps({"valid": code == Code.VALID, "code": code.value})[:-1] + b',"key_id":"' for code in list(Code)
+}
+NOT_FOUND = orjson.dumps(
+    {
+        "valid": False,
+        "code": Code.NOT_FOUND.value,
+        **dict.fromkeys(("key_id", "organization_id", "project_id", "kind", "mode")),
+        "permissions": [],
+        "plan": None,
+        "metadata": {},
+        **dict.fromkeys(("expires_at", "ratelimit", "remaining")),
+    }
+)
+
+
+def verify_key(environ: dict[str, Any], body: bytes) -> Answer | None:
+    """The answer to one question, or None for the full path."""
+    question = read(body)
+    if question is None:
+        return None
+    now = datetime.now(UTC)
+    caller = calling_key(environ, Permission.KEYS_VERIFY, now)
+    if caller is None:
+        return None
+    digest = hashlib.sha256(question.key.encode()).digest()
+    key = cache.kept(digest)
+    if key is None and could_be_ours(question.key):
+        key = cache.get(digest)
+    if key is None or key.project.organization.id != caller.project.organization.id:
+        return OK, NOT_FOUND, []
+    return OK, told(key, judge(key, question, now)), []
+
+
+def read(body: bytes) -> Question | None:
+    """The question of a body of the expected form: one flat object without escapes. None for every other body."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    # Each name and each text has two quotation marks; were there more, a name would come twice, which orjson accepts.
+    if type(data) is not dict or b"\\" in body:
+        return None
+    texts = sum(type(value) is str for value in data.values())
+    if body.count(b'"') != 2 * (len(data) + texts) or not data.keys() <= FIELDS:
+        return None
+    key = data.get("key")
+    if type(key) is not str or len(key) > LONGEST_KEY or not key.isprintable():
+        return None
+    if len(data) == 1:
+        return Question(key)
+    return _with_conditions(data)
+
+
+def _with_conditions(data: dict[str, Any]) -> Question | None:
+    origin, ip, permission, cost = data.get("origin"), data.get("ip"), data.get("permission"), data.get("cost", 1)
+    if origin is not None and (type(origin) is not str or len(origin) > LONGEST_ORIGIN or not origin.isprintable()):
+        return None
+    if permission is not None and (type(permission) is not str or permission not in PERMISSIONS):
+        return None
+    if type(cost) is not int or not 1 <= cost <= LARGEST_COST:
+        return None
+    if origin is not None and (not origin or origin != origin.strip()):
+        return None
+    if ip is not None:
+        ip = _address(ip) if type(ip) is str else None
+        if ip is None:
+            return None
+    return Question(data["key"], origin, ip, permission, cost)
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text)) if "%" not in text else None
+    except ValueError:
+        return None
+
+
+def told(key: KeyFacts, verdict: Verdict) -> bytes:
+    """The verdict as JSON, with the fields of VerificationRecord."""
+    expires = b"null" if key.expires_at is None else key.expires_at.strftime('"%Y-%m-%dT%H:%M:%S.%fZ"').encode()
+    rate = b"null" if verdict.rate is None else orjson.dumps(verdict.rate.told())
+    remaining = b"null" if verdict.remaining is None else b"%d" % verdict.remaining
+    return b"".join(
+        (
+            HEADS[verdict.code],
+            key.public_id.encode(),
+            _shared(key.project, key.kind, key.mode, key.permissions),
+            key.metadata.encode(),
+            b',"expires_at":',
+            expires,
+            b',"ratelimit":',
+            rate,
+            b',"remaining":',
+            remaining,
+            b"}",
+        )
+    )
+
+
+@lru_cache(maxsize=16384)
+def _shared(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, ...]) -> bytes:
+    """The part of the answer that is the same for many keys. Projects compare by identity: a changed one is another."""
+    organization = project.organization
+    shared = orjson.dumps(
+        {
+            "organization_id": organization.public_id,
+            "project_id": project.public_id,
+            "kind": kind,
+            "mode": mode,
+            "permissions": permissions,
+            "plan": organization.plan,
+        }
+    )
+    return b'",' + shared[1:-1] + b',"metadata":'
