@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from config.kernel.context import current_request
 from config.kernel.errors import AuthFailure
-from config.kernel.principals import KeyPrincipal, Principal, UserPrincipal
+from config.kernel.principals import KeyPrincipal, Principal, PublishablePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import system_scope
 from keys.credentials import digest_of, looks_like_credential, prefix_of
 from keys.facts import address_allowed, networks_of
@@ -31,6 +31,8 @@ class CredentialAuthentication(BaseAuthentication):
             return person_behind(text), None
         if prefix in ("sk_live_", "sk_test_") and "Origin" not in request.headers:
             return program_behind(text), None
+        if prefix in ("pk_live_", "pk_test_"):
+            return page_behind(text), None
         raise AuthFailure
 
     def authenticate_header(self, request: Request) -> str:
@@ -53,17 +55,7 @@ def presented(request: Request) -> str | None:
 
 def program_behind(text: str) -> KeyPrincipal:
     """The principal of a secret key. Raises AuthFailure unless the key and everything above it is active."""
-    digest = digest_of(text)
-    with system_scope("key look-up"):
-        key = Key.objects.select_related("project").filter(digest=digest, kind=Key.Kind.SECRET).first()
-    if key is None or not hmac.compare_digest(bytes(key.digest), digest):
-        raise AuthFailure
-    if key.state != Key.State.ACTIVE or not key.project.is_active:
-        raise AuthFailure
-    ip = current_request().ip
-    if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
-        raise AuthFailure
-    recorder.note(key.public_id, ip)
+    key = working_key(text, Key.Kind.SECRET)
     return KeyPrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -72,6 +64,34 @@ def program_behind(text: str) -> KeyPrincipal:
         permissions=key.permission_set,
         mode=key.mode,
     )
+
+
+def page_behind(text: str) -> PublishablePrincipal:
+    """The principal of a publishable key, which routes declared `publishable` take. Raises AuthFailure as above."""
+    key = working_key(text, Key.Kind.PUBLISHABLE)
+    return PublishablePrincipal.of(
+        key_id=key.id,
+        label=f"{key.name} ({key.start}…)",
+        organization_id=key.org_id,
+        project_id=key.project_id,
+        mode=key.mode,
+    )
+
+
+def working_key(text: str, kind: Key.Kind) -> Key:
+    """The key of that kind, with its project. Notes its use. Raises AuthFailure unless it and its project work."""
+    digest = digest_of(text)
+    with system_scope("key look-up"):
+        key = Key.objects.select_related("project").filter(digest=digest, kind=kind).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), digest):
+        raise AuthFailure
+    if key.state != Key.State.ACTIVE or not key.project.is_active:
+        raise AuthFailure
+    ip = current_request().ip
+    if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
+        raise AuthFailure
+    recorder.note(key.public_id, ip)
+    return key
 
 
 def person_behind(text: str) -> UserPrincipal:

@@ -175,13 +175,11 @@ def admitted(
             yield Admission(principal)
             return
         admission = organization_gate().admit_credential(principal)
-    elif access.kind == AccessKind.SERVICE:
+    elif access.kind in (AccessKind.SERVICE, AccessKind.PUBLISHABLE):
         if isinstance(principal, ServicePrincipal) and access.across and "X-Organization-Id" not in headers:
             yield Admission(principal)
             return
-        admission = _admit_service(principal, access, headers)
-    elif access.kind == AccessKind.PUBLISHABLE:
-        admission = _admit_publishable(principal, access, headers)
+        admission = _admit_program(principal, access, headers)
     else:
         admission = organization_gate().admit(
             principal, str(references["organization"]), while_inactive=access.while_inactive
@@ -198,7 +196,11 @@ def admitted(
         yield admission
 
 
-def _admit_service(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
+def _admit_program(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
+    if isinstance(principal, PublishablePrincipal):  # of a route that takes it: `admitted` refused it everywhere else
+        return organization_gate().admit_credential(principal)
+    if access.permission is None:
+        raise AuthFailure
     if isinstance(principal, ProgramPrincipal):
         return replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
     if isinstance(principal, ServicePrincipal):
@@ -207,14 +209,6 @@ def _admit_service(principal: Principal, access: Access, headers: Mapping[str, s
             raise AuthFailure
         return organization_gate().admit(principal, reference, while_inactive=False)
     raise PermissionMissing(access.permission or "")
-
-
-def _admit_publishable(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
-    if isinstance(principal, PublishablePrincipal):
-        return organization_gate().admit_credential(principal)
-    if access.permission is None:
-        raise AuthFailure
-    return _admit_service(principal, access, headers)
 
 
 def _brings_organization(principal: Principal) -> TypeGuard[ProgramPrincipal | UserPrincipal]:

@@ -41,7 +41,8 @@ class CrossOriginMiddleware:
         response = self.get_response(request)
         if _is_for_pages(_view_of(request)):
             patch_vary_headers(response, ["Origin"])
-            response.headers.update(headers_for(request.headers.get("Origin")))
+            for name, value in headers_for(request.headers.get("Origin")).items():
+                response[name] = value
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
