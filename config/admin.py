@@ -13,19 +13,18 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.sites import UnfoldAdminSite
 
 from audit.admin import AuditEventAdmin
 from audit.models import AuditEvent
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.tenancy.scope import system_scope
-from keys.admin import KeyAdmin, PersonalTokenAdmin
-from keys.models import Key, PersonalToken
+from keys.admin import KeyAdmin, PersonalTokenAdmin, ServiceAccountAdmin, ServiceGrantAdmin, SigningKeyAdmin
+from keys.models import Key, PersonalToken, SigningKey
 from orgs import admin as orgs_admin
 from orgs import models as orgs
-from projects.admin import ProjectAdmin, ProjectMembershipAdmin
-from projects.models import Project, ProjectMembership
+from projects.admin import ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin
+from projects.models import Project, ProjectMembership, Resource
 from sso.admin import EmailAddressAdmin, TOTPDeviceAdmin
 from sso.second_factor import second_factor_page
 
@@ -41,7 +40,6 @@ SECTIONS = {
     "keys": "Keys",
     "audit": "Audit",
     "account": "Addresses",
-    "otp_totp": "Second factors",
 }
 
 View = Callable[..., HttpResponseBase]
@@ -128,8 +126,12 @@ site.register(orgs.RetiredSlug, orgs_admin.RetiredSlugAdmin)
 site.register(orgs.DataExport, orgs_admin.DataExportAdmin)
 site.register(Project, ProjectAdmin)
 site.register(ProjectMembership, ProjectMembershipAdmin)
+site.register(Resource, ResourceAdmin)
 site.register(Key, KeyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)
+site.register(SigningKey, SigningKeyAdmin)
+site.register(orgs.ServiceAccount, ServiceAccountAdmin)
+site.register(orgs.ServiceGrant, ServiceGrantAdmin)
 site.register(AuditEvent, AuditEventAdmin)
 site.register(EmailAddress, EmailAddressAdmin)
-site.register(TOTPDevice, TOTPDeviceAdmin)
+site.register(orgs.TOTPDevice, TOTPDeviceAdmin)

@@ -129,6 +129,15 @@ TENANTRY_BOOTSTRAP_TOKEN = environment.text(
 )
 TENANTRY_SIGN_UP = environment.flag("TENANTRY_SIGN_UP", "Whether strangers may sign up.", default=True)
 
+# -- tokens ----------------------------------------------------------------------------------------------------------
+environment.section("Tokens")
+TENANTRY_SIGNING_KEY_DAYS = environment.number(
+    "TENANTRY_SIGNING_KEY_DAYS",
+    90,
+    "After how many days the key that signs our tokens is replaced by the next one (1 to 3650).",
+    validate=Range(min=1, max=3650),
+)
+
 # -- organizations ---------------------------------------------------------------------------------------------------
 environment.section("Organizations")
 TENANTRY_DELETION_GRACE_DAYS = environment.number(
@@ -237,6 +246,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
+    "replace old signing keys": {"task": "keys.tend_signing_keys", "schedule": 3600.0},
 }
 
 INSTALLED_APPS = installed.APPS
@@ -313,7 +323,6 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = TENANTRY_URL.split(":")[0]
-OTP_TOTP_ISSUER = "Tenantry"
 
 # -- REST ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {

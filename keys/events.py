@@ -55,3 +55,13 @@ SERVICE_ACCOUNT_SECRET_ROTATED = declare(
 )
 SERVICE_ACCOUNT_DISABLED = declare("service_account.disabled", "Staff disabled a service account.", {"reason": "why"})
 SERVICE_ACCOUNT_ENABLED = declare("service_account.enabled", "Staff enabled a service account again.")
+
+SIGNING_KEY_CREATED = declare("signing_key.created", "A key that tokens are signed with was made.")
+SIGNING_KEY_ROTATED = declare(
+    "signing_key.rotated",
+    "The next signing key takes over; what the old one signed stays valid.",
+    {"replacement": "the key that takes over", "signs_from": "from when on it signs"},
+)
+SIGNING_KEY_WITHDRAWN = declare(
+    "signing_key.withdrawn", "A signing key was withdrawn: nothing that it signed is valid any more.", {"reason": "why"}
+)

@@ -26,7 +26,7 @@ from audit.services import Target, record
 from config.kernel.errors import AuthFailure
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import new_id
-from config.kernel.tenancy.scope import INSTALLATION_ID
+from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 from keys import events
 from keys.models import SigningKey
 from orgs.encryption import seal, unseal
@@ -40,7 +40,8 @@ LEEWAY = timedelta(seconds=5)
 # libraries keep the set for up to ten minutes whatever the answer says.
 KEY_SET_SECONDS = 300
 PUBLISHED_AHEAD = timedelta(minutes=15)
-RETIRED_MARGIN = timedelta(minutes=1)
+# What clocks and memories may add to that.
+MARGIN = timedelta(minutes=1)
 LONGEST_TOKEN = 8192
 
 REMEMBERED_SECONDS = 0.5
@@ -156,12 +157,14 @@ def locked_keys() -> list[SigningKey]:
     rows = list(SigningKey.objects.order_by("id"))
     if rows:
         return rows
-    now = timezone.now()
-    # No verifier has a key set yet that lacks the second one, so that is ready at once, too.
+    # No verifier has a key set yet that lacks the second one, so that is ready at once, too. Other servers' clocks may
+    # be behind ours.
+    now = timezone.now() - MARGIN
     for signs_from in (now, None):
         row = new_signing_key(ready_at=now, signs_from=signs_from)
         row.save()
-        record(events.SIGNING_KEY_CREATED, actor=SYSTEM, target=signing_key_target(row), org_id=INSTALLATION_ID)
+        with system_scope("the first signing keys, whoever is at work"):
+            record(events.SIGNING_KEY_CREATED, actor=SYSTEM, target=signing_key_target(row), org_id=INSTALLATION_ID)
         rows.append(row)
     return rows
 
@@ -173,7 +176,7 @@ def signing_key_target(row: SigningKey) -> Target:
 
 def published_until(row: SigningKey) -> datetime | None:
     """When the last thing that a key may have signed is over; None while it signs or waits."""
-    return row.signs_until + LONGEST_LIFETIME + RETIRED_MARGIN if row.signs_until else None
+    return row.signs_until + LONGEST_LIFETIME + MARGIN if row.signs_until else None
 
 
 @dataclass(frozen=True)
@@ -235,13 +238,13 @@ def _known(rows: tuple[SigningKey, ...]) -> dict[str, SigningKey]:
 
 def _current() -> tuple[str, Ed25519PrivateKey]:
     now = timezone.now()
-    candidates = [row for row in _needed() if row.withdrawn_at is None and row.signs_from and row.signs_from <= now]
+    usable = [row for row in _needed() if row.withdrawn_at is None and row.private_key is not None]
+    candidates = [row for row in usable if row.signs_from is not None and row.signs_from <= now]
     row = max(candidates, key=lambda candidate: candidate.signs_from)
     private = _private_keys.get(row.kid)
     if private is None:
         private = Ed25519PrivateKey.from_private_bytes(_from_base64url(unseal(row, "private_key")))
-        if not connection.in_atomic_block:
-            _private_keys[row.kid] = private
+        _private_keys[row.kid] = private
     return row.kid, private
 
 

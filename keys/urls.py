@@ -2,14 +2,17 @@
 
 from django.urls import path
 
-from keys.views import keys, listing, tokens
+from keys.views import keys, listing, service_grants, tokens
+from keys.views.key_set import key_set
 
 app_name = "keys"
 
 ORGANIZATION = "orgs/<str:organization>/"
 KEYS = f"{ORGANIZATION}projects/<str:project>/keys/"
+GRANTS = f"{ORGANIZATION}service-grants/"
 
 urlpatterns = [
+    path(".well-known/jwks.json", key_set, name="key-set"),
     path(f"{ORGANIZATION}panels/keys/", listing.KeyPanel.as_view(), name="panel"),
     path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
     path(KEYS, listing.KeyList.as_view(), name="list"),
@@ -18,6 +21,9 @@ urlpatterns = [
     path(f"{KEYS}<str:key>/edit/", keys.KeyEdit.as_view(), name="edit"),
     path(f"{KEYS}<str:key>/rotate/", keys.KeyRotate.as_view(), name="rotate"),
     path(f"{KEYS}<str:key>/revoke/", keys.KeyRevoke.as_view(), name="revoke"),
+    path(GRANTS, service_grants.GrantList.as_view(), name="grants"),
+    path(f"{GRANTS}new/", service_grants.GrantCreate.as_view(), name="grant-create"),
+    path(f"{GRANTS}<str:grant>/withdraw/", service_grants.GrantWithdraw.as_view(), name="grant-withdraw"),
     path("profile/tokens/", tokens.TokenList.as_view(), name="tokens"),
     path("profile/tokens/new/", tokens.TokenCreate.as_view(), name="token-create"),
     path("profile/tokens/<str:token>/revoke/", tokens.TokenRevoke.as_view(), name="token-revoke"),

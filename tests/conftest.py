@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client, TransactionTestCase
 
+from keys import signing
 from orgs.models import User
 from tests import database
 from tests.cast import Cast, standing
@@ -44,8 +45,9 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """Rate limits and nonces of one test must not meet the next."""
+    """Rate limits, nonces and remembered keys of one test must not meet the next."""
     cache.clear()
+    signing.forget()
 
 
 @pytest.fixture
