@@ -6,6 +6,7 @@ from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
 from keys.api.tokens import OneToken, Tokens
+from keys.api.tracking import Tracking
 from keys.api.verification import KeyVerification, KeyVerifications
 from keys.api.whoami import WhoAmI
 
@@ -28,6 +29,7 @@ urlpatterns = [
     path(GRANTS, ServiceGrants.as_view(), name="api-service-grants"),
     path(GRANT, OneServiceGrant.as_view(), name="api-service-grant"),
     path(f"{GRANT}/withdrawal", GrantWithdrawal.as_view(), name="api-service-grant-withdrawal"),
+    path("track", Tracking.as_view(), name="api-track"),
     path("me/tokens", Tokens.as_view(), name="api-tokens"),
     path("me/tokens/<str:token>", OneToken.as_view(), name="api-token"),
 ]

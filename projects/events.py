@@ -18,3 +18,27 @@ PROJECT_ROLE_CLEARED = declare(
     "A member's own role in a project ended.",
     {"project": "its id", "role": "the role they had"},
 )
+RESOURCE_REGISTERED = declare(
+    "resource.registered",
+    "A resource was registered, so that decisions can name it.",
+    {"trn": "its name", "scopes": "its scopes", "project": "its project, or null for the whole organization"},
+)
+RESOURCE_UPDATED = declare(
+    "resource.updated",
+    "A resource was registered again with other scopes or another project.",
+    {"trn": "its name", "changes": "each changed field: [old, new]"},
+)
+RESOURCE_DEREGISTERED = declare(
+    "resource.deregistered", "A resource is no longer registered: decisions about it are denials.", {"trn": "its name"}
+)
+USAGE_WARNED = declare(
+    "usage.warned",
+    "The organization used up 80 or 100 % of the events that its plan includes in a month.",
+    {
+        "percent": "80 or 100",
+        "month": "the calendar month (UTC), such as 2031-05",
+        "used": "how many events were counted in it",
+        "limit": "how many the plan includes",
+        "resets_on": "the day on which counting begins anew",
+    },
+)

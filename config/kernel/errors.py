@@ -193,6 +193,24 @@ class RateLimited(TenantryError):
         self.retry_after = retry_after
 
 
+class QuotaExceeded(TenantryError):
+    """The plan's events of this month are used up, or would be by this request, of which then nothing is counted."""
+
+    code = "quota_exceeded"
+    status = 429
+    title = "Monthly quota used up"
+
+    def __init__(self, *, limit: int, used: int, resets_on: str, retry_after: int) -> None:
+        super().__init__(
+            f"The plan includes {limit} events a month, of which {used} are used: send fewer at once, wait until "
+            f"{resets_on} (UTC), or ask an owner or admin of the organization for a larger plan.",
+            limit=limit,
+            used=used,
+            resets_on=resets_on,
+        )
+        self.retry_after = retry_after
+
+
 class OrganizationInactive(Forbidden):
     """The organization is disabled or being deleted."""
 
@@ -206,6 +224,15 @@ class OrganizationInactive(Forbidden):
             else "This organization is disabled; ask the operator to enable it."
         )
         super().__init__(sentence, organization_status=status)
+
+
+class Unavailable(TenantryError):
+    """A store that we need does not answer. Whether the request was done is not known."""
+
+    code = "unavailable"
+    status = 503
+    title = "Not available right now"
+    detail = "Send the same request again in a moment."
 
 
 class ServerFault(TenantryError):

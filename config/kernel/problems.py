@@ -11,6 +11,7 @@ from config.kernel.errors import (
     AuthFailure,
     Forbidden,
     Malformed,
+    QuotaExceeded,
     RateLimited,
     ServerFault,
     TenantryError,
@@ -29,7 +30,7 @@ def problem_headers(error: TenantryError) -> dict[str, str]:
     """Headers that go with an error's status."""
     if isinstance(error, AuthFailure):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | QuotaExceeded):
         return {"Retry-After": str(error.retry_after)}
     return {}
 
