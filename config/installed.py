@@ -13,7 +13,6 @@ APPS = [
     "django_cotton",
     "django_htmx",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "allauth",
     "allauth.account",
     "csp",
@@ -48,14 +47,15 @@ GLOBAL_MODELS = {
     "orgs.RetiredSlug",
     "orgs.ServiceAccount",
     "orgs.ServiceAccountSecret",
+    "orgs.TOTPDevice",
     "orgs.User",
     "orgs.User_groups",
     "orgs.User_user_permissions",
-    "otp_totp.TOTPDevice",
     "sessions.Session",
 }
 
 MIDDLEWARE = [
+    "keys.middleware.SignedAnswersMiddleware",
     "config.kernel.cross_origin.CrossOriginMiddleware",
     "config.kernel.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -15,14 +15,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_otp import login
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.services import record, record_refused
 from config.kernel.errors import Forbidden
 from config.kernel.principals import UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
-from orgs.models import User
+from orgs.models import TOTPDevice, User
 from orgs.services import second_factor
 from orgs.services.targets import user_target
 
@@ -72,8 +71,9 @@ def second_factor_page(request: HttpRequest) -> HttpResponseBase:
 def _enrolment(user: User) -> dict[str, str]:
     """What the person's authenticator needs: the secret as text and as a QR code of its `otpauth:` address."""
     device = second_factor.device_to_confirm(user=user)
-    secret = base64.b32encode(device.bin_key).decode()
-    image = segno.make(device.config_url, error="m").svg_data_uri(scale=QR_SCALE, border=2, light="white")
+    secret = base64.b32encode(second_factor.seed_of(device)).decode()
+    address = second_factor.enrolment_address(device)
+    image = segno.make(address, error="m").svg_data_uri(scale=QR_SCALE, border=2, light="white")
     return {"secret": secret, "qr_code": image}
 
 

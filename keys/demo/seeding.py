@@ -16,7 +16,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.services import record
 from config.embedded.processes import write_private
@@ -34,7 +33,7 @@ from orgs import events
 from orgs.models import Membership, Organization, User
 from orgs.services.addresses import vouch_for_address
 from orgs.services.second_factor import NAME as DEVICE_NAME
-from orgs.services.second_factor import confirmed_device
+from orgs.services.second_factor import confirmed_device, new_device, seed_of
 from orgs.services.targets import user_target
 from orgs.services.users import create_user
 from projects.models import Project
@@ -162,11 +161,11 @@ def ensure_staff(file: CredentialFile) -> dict[str, str]:
     staff = ensure_user(STAFF, file, NewPassword(), is_staff=True)
     device = confirmed_device(staff.user)
     if device is None:
-        device = TOTPDevice.objects.create(user=staff.user, name=DEVICE_NAME, confirmed=True)
+        device = new_device(user=staff.user, name=DEVICE_NAME, confirmed=True)
     return {
         "email": staff.user.email,
         "password": staff.password,
-        "totp_secret": base64.b32encode(device.bin_key).decode(),
+        "totp_secret": base64.b32encode(seed_of(device)).decode(),
     }
 
 

@@ -132,5 +132,5 @@ class UserAdmin(StaffModelAdmin):
             ("Memberships", list_link("orgs_membership", user__id__exact=row.id)),
             ("Personal tokens", list_link("keys_personaltoken", user__id__exact=row.id)),
             ("Addresses", list_link("account_emailaddress", user__id__exact=row.id)),
-            ("Second factors", list_link("otp_totp_totpdevice", user__id__exact=row.id)),
+            ("Second factors", list_link("orgs_totpdevice", user__id__exact=row.id)),
         ]

@@ -8,6 +8,7 @@ from orgs.models.invitation import Invitation
 from orgs.models.membership import CustomRole, Membership
 from orgs.models.organization import Organization, RetiredSlug
 from orgs.models.service import ServiceAccount, ServiceAccountSecret, ServiceGrant
+from orgs.models.totp_device import TOTPDevice
 from orgs.models.user import User
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "ServiceAccount",
     "ServiceAccountSecret",
     "ServiceGrant",
+    "TOTPDevice",
     "User",
 ]

@@ -13,12 +13,12 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.models import Key
-from orgs.models import Organization, User
+from orgs.models import Organization, TOTPDevice, User
+from orgs.services.second_factor import new_device
 from tests.cast import PASSWORD, Cast
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def test_passwords_and_second_factors_are_reset(cast: Cast):
     out, err = run("reset_password", cast.owner.email)
     assert User.objects.get(id=cast.owner.id).check_password(out.strip())
     assert out.strip() not in err
-    TOTPDevice.objects.create(user=cast.staff, name="Phone", confirmed=True)
+    new_device(user=cast.staff, name="Phone", confirmed=True)
     assert answer("reset_second_factor", cast.staff.email) == {"id": cast.staff.public_id, "removed": 1}
     assert answer("reset_second_factor", cast.staff.email)["removed"] == 0
     assert not TOTPDevice.objects.exists()

@@ -6,16 +6,16 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from orgs.models import User
+from orgs.models import TOTPDevice, User
+from orgs.services.second_factor import new_device, seed_of
 from tests.cast import Cast
 
 
 def code_of(device: TOTPDevice, *, steps: int = 0) -> str:
     """The six digits that an authenticator shows now, or some steps later."""
-    totp = TOTP(device.bin_key, device.step, device.t0, device.digits)
-    totp.time = time.time() + steps * device.step
+    totp = TOTP(seed_of(device))
+    totp.time = time.time() + steps * totp.step
     return f"{totp.token():06d}"
 
 
@@ -24,7 +24,7 @@ def enter() -> Callable[[User], Client]:
     """`enter(user)` signs in and passes the second factor with a device of the user's."""
 
     def client(user: User) -> Client:
-        device = TOTPDevice.objects.create(user=user, name="Authenticator", confirmed=True)
+        device = new_device(user=user, name="Authenticator", confirmed=True)
         browser = Client()
         browser.force_login(user)
         answer = browser.post("/admin/second-factor/", {"code": code_of(device)})

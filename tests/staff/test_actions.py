@@ -9,12 +9,12 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.models import Key, PersonalToken
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.models import Invitation, Membership, Organization, TOTPDevice, User
+from orgs.services.second_factor import new_device
 from projects.models import Project
 from tests.cast import Cast
 
@@ -111,7 +111,7 @@ def test_a_user_is_disabled_at_once_and_enabled(staff: Client, cast: Cast, brows
 
 
 def test_a_password_and_a_second_factor_are_reset(staff: Client, cast: Cast):
-    TOTPDevice.objects.create(user=cast.owner, name="Phone", confirmed=True)
+    new_device(user=cast.owner, name="Phone", confirmed=True)
     answer = act(staff, "orgs/user", cast.owner, "reset-password")
     password = re.search(r'id="secret"[^>]*>([^<]+)<', answer.content.decode())
     assert password

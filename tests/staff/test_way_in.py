@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from audit.models import AuditEvent
 from config.kernel.routes import all_routes
 from config.kernel.tenancy.scope import INSTALLATION_ID, current_scope, tenant_scope
-from orgs.models import User
-from orgs.services.second_factor import device_to_confirm, reset_second_factor
+from orgs.models import TOTPDevice, User
+from orgs.services.second_factor import device_to_confirm, new_device, reset_second_factor, seed_of
 from orgs.services.users import disable_user
 from tests.cast import PASSWORD, Cast
 from tests.staff.conftest import code_of
@@ -62,7 +61,7 @@ def test_nobody_comes_in_without_the_second_factor(cast: Cast):
 
 
 def test_signing_in_leads_to_the_second_factor_and_then_in(cast: Cast):
-    device = TOTPDevice.objects.create(user=cast.staff, name="Phone", confirmed=True)
+    device = new_device(user=cast.staff, name="Phone", confirmed=True)
     browser = Client()
     answer = browser.get("/admin/orgs/user/?q=olivia", follow=True)
     assert answer.redirect_chain[-1][0] == "/login/?next=/admin/orgs/user/%3Fq%3Dolivia"
@@ -86,10 +85,10 @@ def test_staff_without_a_device_set_one_up(cast: Cast):
     device = TOTPDevice.objects.get(user=cast.staff)
     text = page.content.decode()
     assert not device.confirmed
-    assert base64.b32encode(device.bin_key).decode() in text
+    assert base64.b32encode(seed_of(device)).decode() in text
     assert "data:image/svg+xml" in text
     assert page["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
-    assert browser.get(PAGE).content.decode().count(base64.b32encode(device.bin_key).decode()) > 0, "another secret"
+    assert browser.get(PAGE).content.decode().count(base64.b32encode(seed_of(device)).decode()) > 0, "another secret"
     wrong = "000000" if code_of(device) != "000000" else "111111"
     assert browser.post(PAGE, {"code": wrong}).status_code == 422
     assert browser.get("/admin/").status_code == 302
@@ -104,13 +103,13 @@ def test_staff_without_a_device_set_one_up(cast: Cast):
 
 
 def test_a_confirmed_device_is_never_shown_again_nor_replaced(cast: Cast):
-    device = TOTPDevice.objects.create(user=cast.staff, name="Phone", confirmed=True)
+    device = new_device(user=cast.staff, name="Phone", confirmed=True)
     waiting = device_to_confirm(user=cast.staff)
     browser = Client()
     browser.force_login(cast.staff)
     text = browser.get(PAGE).content.decode()
     for shown in (device, waiting):
-        assert base64.b32encode(shown.bin_key).decode() not in text
+        assert base64.b32encode(seed_of(shown)).decode() not in text
     assert browser.post(PAGE, {"code": code_of(waiting)}).status_code == 422
     assert browser.get("/admin/").status_code == 302
     waiting.refresh_from_db()
@@ -118,7 +117,7 @@ def test_a_confirmed_device_is_never_shown_again_nor_replaced(cast: Cast):
 
 
 def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast):
-    device = TOTPDevice.objects.create(user=cast.staff, name="Phone", confirmed=True)
+    device = new_device(user=cast.staff, name="Phone", confirmed=True)
     first, second = Client(), Client()
     for browser in (first, second):
         browser.force_login(cast.staff)
@@ -133,7 +132,7 @@ def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast):
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "123\x00456", "-12345"])
 def test_what_is_no_code_is_refused(cast: Cast, code: str):
-    TOTPDevice.objects.create(user=cast.staff, name="Phone", confirmed=True)
+    new_device(user=cast.staff, name="Phone", confirmed=True)
     browser = Client()
     browser.force_login(cast.staff)
     assert browser.post(PAGE, {"code": code}).status_code == 422
