@@ -4,6 +4,7 @@ from django.urls import path
 
 from projects.api.members import ProjectMember, ProjectMembers
 from projects.api.projects import Archiving, OneProject, Projects, Restoring
+from projects.api.resources import OneResource, Resources
 
 PROJECTS = "orgs/<str:organization>/projects"
 PROJECT = f"{PROJECTS}/<str:project>"
@@ -15,4 +16,6 @@ urlpatterns = [
     path(f"{PROJECT}/restore", Restoring.as_view(), name="api-project-restore"),
     path(f"{PROJECT}/members", ProjectMembers.as_view(), name="api-project-members"),
     path(f"{PROJECT}/members/<str:user>", ProjectMember.as_view(), name="api-project-member"),
+    path("orgs/<str:organization>/resources", Resources.as_view(), name="api-resources"),
+    path("orgs/<str:organization>/resources/<path:resource>", OneResource.as_view(), name="api-resource"),
 ]

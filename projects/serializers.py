@@ -2,10 +2,14 @@
 
 from rest_framework import serializers
 
-from config.kernel.api.fields import Choice, Id, Name, Slug
+from config.kernel.api.fields import Choice, Id, Name, Slug, Text
 from config.kernel.api.serializers import Body, PagedQuery, Record
 from projects.models import PROJECT_ROLES, Project
+from projects.models.resource import SCOPE_LENGTH
+from projects.resource_names import KIND_LENGTH, NAME_LENGTH, SERVICE_LENGTH
+from projects.services.resources import MOST_SCOPES
 
+REFERENCE_LENGTH = 80
 ROLES = [role.value for role in PROJECT_ROLES]
 
 
@@ -56,3 +60,46 @@ class ProjectRoleChoice(Body):
     """The role that holds in the project, in place of the organization role."""
 
     role = Choice(choices=ROLES)
+
+
+class ResourceRecord(Record):
+    """A registered resource."""
+
+    id = Id("res")
+    trn = serializers.CharField(help_text="By which decisions name it.")
+    organization_id = Id("org", source="org_id")
+    project_id = Id("prj", allow_null=True, help_text="Null for one of the whole organization.")
+    service = serializers.CharField()
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class NewResource(Body):
+    """A resource to register."""
+
+    service = Text(max_length=SERVICE_LENGTH, help_text="The product that owns it.")
+    kind = Text(max_length=KIND_LENGTH, help_text="What it is: `dataset`, `pipeline`.")
+    name = Text(max_length=NAME_LENGTH, trim_whitespace=False, help_text="What the product calls it.")
+    scopes = serializers.ListField(
+        child=Text(max_length=SCOPE_LENGTH),
+        max_length=MOST_SCOPES,
+        required=False,
+        help_text="The product's own words for what can be done with it.",
+    )
+    project = Text(
+        max_length=REFERENCE_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="The id or slug of the project it belongs to; left out for the whole organization.",
+    )
+
+
+class ResourceQuery(PagedQuery):
+    """Filters of resources."""
+
+    service = Text(max_length=SERVICE_LENGTH, required=False)
+    kind = Text(max_length=KIND_LENGTH, required=False)
+    project = Text(max_length=REFERENCE_LENGTH, required=False, help_text="The id or slug of a project.")

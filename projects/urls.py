@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import members, projects
+from projects.views import members, projects, resources
 
 app_name = "projects"
 
@@ -20,4 +20,11 @@ urlpatterns = [
     path(f"{PROJECT}members/", members.ProjectMembers.as_view(), name="members"),
     path(f"{PROJECT}members/set/", members.ProjectMemberSet.as_view(), name="member-set"),
     path(f"{PROJECT}members/clear/", members.ProjectMemberClear.as_view(), name="member-clear"),
+    path(f"{ORGANIZATION}resources/", resources.ResourceList.as_view(), name="resources"),
+    path(f"{ORGANIZATION}resources/new/", resources.ResourceRegister.as_view(), name="resource-register"),
+    path(
+        f"{ORGANIZATION}resources/<str:resource_id>/deregister/",
+        resources.ResourceDeregister.as_view(),
+        name="resource-deregister",
+    ),
 ]

@@ -21,7 +21,7 @@ from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken
 from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
-from projects.models import Project, ProjectMembership
+from projects.models import Project, ProjectMembership, Resource
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.texts import without_what_varies
@@ -73,6 +73,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         ProjectMembership.objects.create(project=project, membership=membership, role="developer")
         account = ServiceAccount.objects.create(name=f"Gateway of {organization.name}")
         grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=member.public_id)
+        resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026", project=project)
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     return {
@@ -86,6 +87,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "export": export.public_id,
         "grant": grant.public_id,
         "event": event.public_id,
+        "resource": resource.trn,
+        "resource_id": resource.public_id,
         "token": token.public_id,
     }
 

@@ -43,7 +43,7 @@ DESCRIPTIONS: dict[Permission, str] = {
     Permission.MANAGE_SSO: "Connect identity providers and enforce single sign-on",
     Permission.MANAGE_WEBHOOKS: "Manage webhook endpoints and replay deliveries",
     Permission.MANAGE_APPS: "Create, change and archive projects",
-    Permission.MANAGE_SCHEMAS: "Manage the schemas of registered resources",
+    Permission.MANAGE_SCHEMAS: "Register resources and manage their schemas",
     Permission.RUN_ENGINES: "Run the engines of the products behind Tenantry",
     Permission.MANAGE_KEYS: "Create, rotate and revoke keys",
     Permission.MANAGE_ENV: "Read and change environment variables",
@@ -91,6 +91,7 @@ KEY_PERMISSIONS: frozenset[Permission] = frozenset(
         Permission.MANAGE_APPS,
         Permission.MANAGE_ENV,
         Permission.MANAGE_KEYS,
+        Permission.MANAGE_SCHEMAS,
         Permission.USAGE_TRACK,
         Permission.VIEW_ORG,
         Permission.VIEW_USAGE,
@@ -108,8 +109,11 @@ KEY_PRESETS: dict[str, frozenset[Permission]] = {
 # What an organization may grant a service account, for all of it or for one project.
 GRANT_PERMISSIONS: frozenset[Permission] = KEY_PERMISSIONS
 
-# Of a project key's permissions, these hold for the organization around its project too.
-KEY_ORGANIZATION_PERMISSIONS: frozenset[Permission] = frozenset({Permission.VIEW_ORG, Permission.VIEW_USAGE})
+# Of a project key's permissions, these hold for the organization around its project too. What it registers with
+# MANAGE_SCHEMAS is its own project's, though the registry is the organization's: products register what they own.
+KEY_ORGANIZATION_PERMISSIONS: frozenset[Permission] = frozenset(
+    {Permission.MANAGE_SCHEMAS, Permission.VIEW_ORG, Permission.VIEW_USAGE}
+)
 
 
 def may_assign(*, holder: frozenset[Permission], assigned: frozenset[Permission]) -> bool:

@@ -49,6 +49,7 @@ class ProjectAdmin(OfOrganizationAdmin):
     def links(self, row: Project) -> list[tuple[str, str]]:
         return [
             ("Keys", list_link("keys_key", org_id__exact=row.org_id, project__id__exact=row.id)),
+            ("Resources", list_link("projects_resource", org_id__exact=row.org_id, project__id__exact=row.id)),
             (
                 "Members' own roles",
                 list_link("projects_projectmembership", org_id__exact=row.org_id, project__id__exact=row.id),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key, PersonalToken
 from orgs.models import CustomRole, Invitation, Membership, Organization, User
-from projects.models import Project, ProjectMembership
+from projects.models import Project, ProjectMembership, Resource
 
 ACME = "/api/v1/orgs/acme"
 ROCKET = f"{ACME}/projects/rocket"
@@ -54,6 +54,10 @@ def add_project(cast, number):
     Project.objects.create(name=str(number), slug=f"p{number}")
 
 
+def add_resource(cast, number):
+    Resource.objects.create(service="warehouse", kind="dataset", name=str(number), project=cast.project)
+
+
 def add_project_member(cast, number):
     ProjectMembership.objects.create(project=cast.project, membership=member(number), role="viewer")
 
@@ -79,6 +83,7 @@ LISTS = [
     (f"{ACME}/roles", add_role),
     (f"{ACME}/projects", add_project),
     (f"{ROCKET}/members", add_project_member),
+    (f"{ACME}/resources", add_resource),
     (f"{ROCKET}/keys", add_key),
     ("/api/v1/me/tokens", add_token),
     (f"{ACME}/audit-events", add_key),

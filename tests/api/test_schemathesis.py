@@ -21,6 +21,7 @@ from keys.services.tokens import create_token
 from orgs.models import DataExport
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
+from projects.models import Resource
 
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -39,6 +40,7 @@ def existing(cast):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
         export = DataExport.objects.create(requested_by=cast.owner)
+        resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
         event = AuditEvent.objects.order_by("-id").first()
     return {
         "organization": cast.acme.public_id,
@@ -50,6 +52,7 @@ def existing(cast):
         "token": token.public_id,
         "event": event.public_id,
         "export": export.public_id,
+        "resource": resource.trn,
     }
 
 

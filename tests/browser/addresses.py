@@ -22,10 +22,10 @@ from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken
 from keys.services.keys import create_key, revoke_key, rotate_key
-from orgs.models import CustomRole, DataExport, Invitation, Membership, User
+from orgs.models import CustomRole, DataExport, Invitation, Membership, ServiceAccount, ServiceGrant, User
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
-from projects.models import ProjectMembership
+from projects.models import ProjectMembership, Resource
 from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 
@@ -140,6 +140,18 @@ def full(cast: Cast) -> Persona:
             ("running", {"tables_total": 9}),
         ):
             export = DataExport.objects.create(state=state, requested_by=owner, **fields)
+        account = ServiceAccount.objects.create(name="Gateway", description="Verifies keys in front of the products")
+        for project, permissions in (
+            (None, ["keys:verify", "view_org"]),
+            (cast.project, ["keys:verify", "manage_keys"]),
+        ):
+            grant = ServiceGrant.objects.create(
+                account=account, project_id=project and project.id, permissions=permissions, granted_by=owner.public_id
+            )
+        for name in ("customers/2026", "a-dataset-with-quite-a-long-name/of-the-northern-hemisphere"):
+            resource = Resource.objects.create(
+                service="warehouse", kind="dataset", name=name, project=cast.project, scopes=["read", "export"]
+            )
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.get(user=owner)
     confirmation = EmailConfirmationHMAC(EmailAddress.objects.create(user=owner, email="second@acme.example"))
@@ -153,7 +165,9 @@ def full(cast: Cast) -> Persona:
             "role": role.public_id,
             "invitation": invitations[0].public_id,
             "export": export.public_id,
+            "grant": grant.public_id,
             "event": event.public_id,
+            "resource_id": resource.public_id,
             "token": token.public_id,
             "orgs:invitation.token": INVITATION_TOKEN,
             "account_confirm_email.key": confirmation.key,

@@ -44,6 +44,10 @@ PATH_PARAMETERS = {
     "invitation": ("The invitation's id.", f"^inv_{TYPE_ID}$"),
     "role": ("The role's id; a built-in role's is its name.", f"^(?:rol_{TYPE_ID}|owner|admin|developer|viewer)$"),
     "key": ("The key's id.", f"^key_{TYPE_ID}$"),
+    "resource": (
+        "The resource's trn or id.",
+        f"^(?:res_{TYPE_ID}|trn:tenantry:[a-z0-9-]+:org_{TYPE_ID}:[a-z0-9_-]+/[A-Za-z0-9._~@+=:/-]+)$",
+    ),
     "export": ("The export's id.", f"^exp_{TYPE_ID}$"),
     "token": ("The token's id.", f"^tok_{TYPE_ID}$"),
     "grant": ("The grant's id.", f"^grt_{TYPE_ID}$"),
