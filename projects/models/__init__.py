@@ -1,8 +1,20 @@
 """Projects and what belongs to one."""
 
+from projects.models.domain import Domain, SeenDomain, hosts_counted
 from projects.models.membership import PROJECT_ROLES, ProjectMembership
 from projects.models.project import Project
 from projects.models.resource import Resource
 from projects.models.usage import TrackedEvent, UsageDay, UsageMonth
 
-__all__ = ["PROJECT_ROLES", "Project", "ProjectMembership", "Resource", "TrackedEvent", "UsageDay", "UsageMonth"]
+__all__ = [
+    "PROJECT_ROLES",
+    "Domain",
+    "Project",
+    "ProjectMembership",
+    "Resource",
+    "SeenDomain",
+    "TrackedEvent",
+    "UsageDay",
+    "UsageMonth",
+    "hosts_counted",
+]

@@ -48,9 +48,24 @@ class Project(TenantModel):
         ACTIVE = "active"
         ARCHIVED = "archived"
 
+    class UnregisteredDomains(models.TextChoices):
+        """What pages of other hosts than the registered ones get: the features of the free plan, or nothing."""
+
+        DOWNGRADE = "downgrade"
+        REJECT = "reject"
+
     name = models.CharField(max_length=120)
     slug = models.CharField(max_length=SLUG_LENGTH, validators=[validate_slug])
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.ACTIVE)
+    unregistered_domains = models.CharField(
+        max_length=20,
+        choices=UnregisteredDomains.choices,
+        default=UnregisteredDomains.DOWNGRADE,
+        db_default=UnregisteredDomains.DOWNGRADE.value,
+    )
+    is_system = models.BooleanField(
+        default=False, db_default=False, help_text="Its hosts do not count towards the plan's limit of domains."
+    )
 
     objects: ClassVar = TenantManager.from_queryset(ProjectQuerySet)()
 

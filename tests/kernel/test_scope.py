@@ -21,7 +21,7 @@ from orgs.models import (
     ServiceAccount,
     ServiceGrant,
 )
-from projects.models import Project, ProjectMembership, TrackedEvent, UsageDay, UsageMonth
+from projects.models import Domain, Project, ProjectMembership, SeenDomain, TrackedEvent, UsageDay, UsageMonth
 from tests.cast import Cast
 
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
@@ -55,6 +55,10 @@ def furnished(cast: Cast) -> Cast:
             )
             UsageDay.objects.create(project=project, day="2030-01-01", key=key.public_id, name="e", count=1)
             UsageMonth.objects.create(month="2030-01-01", count=1)
+            Domain.objects.create(project=project, pattern="*.x.example", is_loopback=False, created_by="usr_x")
+            SeenDomain.objects.create(
+                project=project, host="y.example", is_loopback=False, last_seen_at="2030-01-01T00:00:00Z"
+            )
     return cast
 
 
