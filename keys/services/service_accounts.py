@@ -18,7 +18,9 @@ from orgs.encryption import seal
 from orgs.models import ServiceAccount, ServiceAccountSecret
 
 SECRET_BYTES = 32  # 256 bits, as long as the output of HMAC-SHA256
-EVERY_DAY_OVERLAP = timedelta(days=7)
+USUAL_OVERLAP = timedelta(days=7)
+NAME_LENGTH = 120
+DESCRIPTION_LENGTH = 500
 
 
 def account_target(account: ServiceAccount) -> Target:
@@ -32,11 +34,15 @@ def create_service_account(
 ) -> tuple[ServiceAccount, ServiceAccountSecret, str]:
     """A product that signs its requests: the account, its secret's row, and the secret, which is shown this once.
 
-    Raises Conflict for a name that another account has.
+    Raises Invalid, Conflict for a name that another account has.
     """
+    if not 0 < len(name.strip()) <= NAME_LENGTH:
+        raise Invalid.field("name", f"Write a name of 1 to {NAME_LENGTH} characters.")
+    if len(description) > DESCRIPTION_LENGTH:
+        raise Invalid.field("description", f"Write at most {DESCRIPTION_LENGTH} characters.")
     try:
         with transaction.atomic():
-            account = ServiceAccount.objects.create(name=name, description=description)
+            account = ServiceAccount.objects.create(name=name.strip(), description=description)
     except IntegrityError:
         raise Conflict("A service account of this name exists: choose another name.", code="name_taken") from None
     secret, plaintext = _new_secret(account)

@@ -17,6 +17,14 @@ from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuery
 class ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
     """Reads of service accounts."""
 
+    def active(self) -> "ServiceAccountQuerySet":
+        """Not disabled."""
+        return self.filter(disabled_at=None)
+
+    def with_usable_secrets(self) -> "ServiceAccountQuerySet":
+        """Each with those `secrets` alone that work, oldest first. One query more."""
+        return self.prefetch_related(models.Prefetch("secrets", ServiceAccountSecret.objects.usable().order_by("id")))
+
     def by_reference(self, reference: str) -> "ServiceAccount | None":
         """By public id; None for what does not parse, as for what does not exist."""
         account_id = parse_public_id("svc", reference)
@@ -95,6 +103,15 @@ class ServiceGrantQuerySet(TenantQuerySet["ServiceGrant"]):
         """Not withdrawn, of accounts that are not disabled."""
         return self.filter(withdrawn_at=None, account__disabled_at=None)
 
+    def in_state(self, state: str) -> "ServiceGrantQuerySet":
+        """Those whose `state` that is."""
+        if state == ServiceGrant.State.ACTIVE:
+            return self.in_force()
+        disabled = state == ServiceGrant.State.DISABLED
+        return self.filter(
+            withdrawn_at__isnull=disabled, **({"account__disabled_at__isnull": False} if disabled else {})
+        )
+
     def of_account(self, account_id: UUID) -> "ServiceGrantQuerySet":
         """One service account's."""
         return self.filter(account_id=account_id)
@@ -117,6 +134,13 @@ class ServiceGrant(TenantModel):
 
     `project_id` is no foreign key, since projects lie above; a grant for a project that is gone admits to nothing.
     """
+
+    class State(models.TextChoices):
+        """`disabled` is a grant that holds again when the operator enables its account."""
+
+        ACTIVE = "active"
+        DISABLED = "disabled"
+        WITHDRAWN = "withdrawn"
 
     account = models.ForeignKey(ServiceAccount, models.CASCADE, related_name="grants")
     project_id = models.UUIDField(null=True, blank=True)
@@ -145,6 +169,13 @@ class ServiceGrant(TenantModel):
     def public_id(self) -> str:
         """`grt_…`."""
         return public_id("grt", self.id)
+
+    @property
+    def state(self) -> str:
+        """The State; asks for the account."""
+        if self.withdrawn_at is not None:
+            return self.State.WITHDRAWN
+        return self.State.ACTIVE if self.account.is_active else self.State.DISABLED
 
     @property
     def permission_set(self) -> frozenset[Permission]:

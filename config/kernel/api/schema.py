@@ -34,7 +34,7 @@ from config.kernel.problems import PROBLEM_TYPE
 
 JSON_TYPE = "application/json"
 SLUG = "[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?"
-ANYBODY = (AccessKind.PUBLIC, AccessKind.SIGNED_IN)
+ANYBODY = (AccessKind.PUBLIC, AccessKind.SIGNED_IN, AccessKind.CALLER)
 
 # Every name that stands in a path: what it is, and its pattern. One that does not fit is answered 404.
 PATH_PARAMETERS = {
@@ -203,8 +203,8 @@ class Schema(AutoSchema):
     def _map_basic_serializer(self, serializer: Serializer, direction: Any) -> dict[str, Any]:
         mapped = super()._map_basic_serializer(serializer, direction)
         if isinstance(serializer, Body):
-            mapped |= serializer.also
-        if isinstance(serializer, Body | RefusedCredential):
+            return mapped | {"additionalProperties": False} | serializer.also
+        if isinstance(serializer, RefusedCredential):
             mapped["additionalProperties"] = False
         return mapped
 
@@ -281,6 +281,8 @@ def needed(access: Access) -> str:
             return "Needs no credential."
         case AccessKind.SIGNED_IN:
             return "Needs any valid credential."
+        case AccessKind.CALLER:
+            return "Needs any valid credential; people and service accounts name the organization in X-Organization-Id."
         case AccessKind.SERVICE:
             return f"Needs a secret key with the permission `{access.permission}`."
         case AccessKind.PUBLISHABLE:

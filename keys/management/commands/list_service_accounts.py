@@ -18,7 +18,7 @@ class Command(OperatorCommand):
                 "id": account.public_id,
                 "name": account.name,
                 "status": "active" if account.is_active else "disabled",
-                "key_ids": " ".join(secret.key_id for secret in account.usable_secrets),
+                "key_ids": " ".join(secret.key_id for secret in account.secrets.all()),
             }
             for account in accounts
         )

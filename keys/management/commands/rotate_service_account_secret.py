@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 
 from config.kernel.management.base import OperatorCommand, operator
 from keys.management.named import service_account_named
-from keys.services.service_accounts import EVERY_DAY_OVERLAP, rotate_service_account_secret
+from keys.services.keys import LONGEST_OVERLAP
+from keys.services.service_accounts import USUAL_OVERLAP, rotate_service_account_secret
 
 
 class Command(OperatorCommand):
@@ -20,8 +21,10 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--overlap-days",
             type=int,
-            default=EVERY_DAY_OVERLAP.days,
-            help="For how many days earlier secrets work on; 0 ends them at once. (default: %(default)s)",
+            choices=range(LONGEST_OVERLAP.days + 1),
+            metavar="DAYS",
+            default=USUAL_OVERLAP.days,
+            help="For how many days (up to 30) earlier secrets work on; 0 ends them at once. (default: %(default)s)",
         )
 
     def run(self, **options: Any) -> None:
