@@ -1,4 +1,4 @@
-"""Credentials of programs, as DRF authentication: `Authorization: Bearer …` or `X-API-Key: …`."""
+"""Credentials of programs, as DRF authentication: `Authorization: Bearer …`, `X-API-Key: …`, or a signature."""
 
 import hmac
 
@@ -12,6 +12,7 @@ from config.kernel.tenancy.scope import system_scope
 from keys.credentials import digest_of, looks_like_credential, prefix_of
 from keys.facts import address_allowed, networks_of
 from keys.models import Key, PersonalToken
+from keys.signatures import is_signed, service_behind
 from keys.uses import recorder
 
 SCHEME = "bearer"
@@ -23,6 +24,8 @@ class CredentialAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         if any(looks_like_credential(value) for values in request.query_params.lists() for value in values[1]):
             raise AuthFailure
+        if is_signed(request._request):
+            return service_behind(request._request), None
         text = presented(request)
         if text is None:
             return None

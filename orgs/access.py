@@ -9,6 +9,7 @@ from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS
 from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, ServicePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization, ServiceGrant
+from orgs.refusals import note_refusal
 
 
 class OrganizationGate:
@@ -42,6 +43,12 @@ class OrganizationGate:
         with tenant_scope(organization.id if organization else INSTALLATION_ID):
             grants = ServiceGrant.objects.in_force().of_account(principal.service_account_id).by_project()
         if organization is None or not grants:
+            note_refusal(
+                "no_grant",
+                account=principal,
+                proven=True,
+                organization_id=organization.id if organization else None,
+            )
             raise Absent
         if not organization.is_active:
             raise OrganizationInactive(organization.status)

@@ -77,3 +77,9 @@ INSTALLATION_BOOTSTRAPPED = declare(
     "installation.bootstrapped", "The first staff user and organization were made.", {"mode": "token or open"}
 )
 BOOTSTRAP_REFUSED = declare("bootstrap.refused", "A first start was refused.", {"mode": "off, token or open"})
+
+SERVICE_ACCOUNT_REFUSED = declare(
+    "service_account.refused",
+    "A request in the name of a service account was refused, because of its signature or for want of a grant.",
+    {"cause": "the first of the causes in docs/service-accounts.md that applies"},
+)

@@ -46,7 +46,8 @@ def calling_key(environ: dict[str, Any], permission: Permission, now: datetime) 
 
 
 def _agrees(environ: dict[str, Any], key: KeyFacts) -> bool:
-    if "HTTP_X_ORGANIZATION_NAME" in environ:
-        return False  # rare enough for the full path
+    # Rare enough for the full path, which also refuses a key together with a signature.
+    if "HTTP_X_ORGANIZATION_NAME" in environ or "HTTP_SIGNATURE" in environ or "HTTP_SIGNATURE_INPUT" in environ:
+        return False
     claimed = environ.get("HTTP_X_ORGANIZATION_ID")
     return claimed is None or claimed == key.project.organization.public_id
