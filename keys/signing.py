@@ -240,7 +240,7 @@ def _current() -> tuple[str, Ed25519PrivateKey]:
     now = timezone.now()
     usable = [row for row in _needed() if row.withdrawn_at is None and row.private_key is not None]
     candidates = [row for row in usable if row.signs_from is not None and row.signs_from <= now]
-    row = max(candidates, key=lambda candidate: candidate.signs_from)
+    row = max(candidates, key=lambda candidate: candidate.signs_from or now)
     private = _private_keys.get(row.kid)
     if private is None:
         private = Ed25519PrivateKey.from_private_bytes(_from_base64url(unseal(row, "private_key")))

@@ -51,8 +51,8 @@ class SigningKeyAdmin(StaffModelAdmin):
         StaffAction(
             "withdraw",
             "Withdraw",
-            "For a key that somebody else may have: everything that it signed is refused from now on, so programs sign "
-            "in again and agents are enrolled again. Others may believe it until they renew the key set that they keep.",
+            "For a key that somebody else may have: everything that it signed is refused from now on. Agents are "
+            "enrolled again, and others may believe the key until they renew the key set that they keep.",
             withdraw,
             form=ReasonForm,
             applies=lambda row: row.withdrawn_at is None,

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
-from keys.models import Key, PersonalToken
+from keys import signing
+from keys.models import Key, PersonalToken, SigningKey
 from orgs.models import Invitation, Membership, Organization, TOTPDevice, User
 from orgs.services.second_factor import new_device
 from projects.models import Project
@@ -157,6 +158,21 @@ def test_keys_and_tokens_are_revoked(staff: Client, cast: Cast, api: Callable[..
     token.refresh_from_db()
     assert token.revoked_at
     recorded(cast, "personal_token.revoked", INSTALLATION_ID)
+
+
+def test_a_signing_key_is_rotated_and_withdrawn_with_a_reason(staff: Client, cast: Cast):
+    signing.published()
+    first = SigningKey.objects.get(signs_from__isnull=False)
+    assert act(staff, "keys/signingkey", first, "rotate").status_code == 302
+    second = SigningKey.objects.get(signs_from__isnull=False, signs_until=None)
+    assert second != first
+    recorded(cast, "signing_key.rotated", INSTALLATION_ID)
+    assert act(staff, "keys/signingkey", first, "rotate").status_code == 404, "it signs no more"
+    assert act(staff, "keys/signingkey", second, "withdraw").status_code == 422, "no reason"
+    assert not SigningKey.objects.exclude(withdrawn_at=None).exists()
+    assert act(staff, "keys/signingkey", second, "withdraw", reason="copied").status_code == 302
+    assert SigningKey.objects.get(withdrawn_at__isnull=False) == second
+    assert recorded(cast, "signing_key.withdrawn", INSTALLATION_ID).data == {"reason": "copied"}
 
 
 def test_a_project_is_archived_and_restored(staff: Client, cast: Cast):

@@ -18,7 +18,8 @@ from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
 from config.kernel.tenancy.scope import system_scope, tenant_scope
-from keys.models import Key
+from keys import signing
+from keys.models import Key, RefreshToken
 from keys.services.keys import create_key
 from orgs import events
 from orgs.models import CustomRole, DataExport, DataKey, IdempotencyKey, Invitation, Membership, RetiredSlug, User
@@ -29,13 +30,14 @@ from tests.cast import Cast
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 # Ciphertext that nobody can read, and nothing to do with it.
-UNREGISTERED = {DataKey, IdempotencyKey}
+UNREGISTERED = {DataKey, IdempotencyKey, RefreshToken}
 
 
 @pytest.fixture
 def world(cast: Cast) -> Iterator[Cast]:
     """A row of every model, at least."""
     cast.token(cast.owner)
+    signing.published()
     RetiredSlug.objects.create(slug="acme-old", organization=cast.acme)
     with tenant_scope(cast.acme.id):
         CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])

@@ -1,0 +1,109 @@
+"""Our tokens, verified from the key set by another implementation: jose on Node.js."""
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings
+
+from config.kernel.principals import SYSTEM
+from keys import signing
+from keys.services.signing_keys import rotate_signing_key
+from keys.signing import Purpose
+from tests.keys.test_signing import AUDIENCE, key_set, kid_of, token
+
+pytestmark = pytest.mark.xdist_group("jose")
+
+JOSE = "jose@6.2.15"
+PROGRAM = """
+import { createLocalJWKSet, jwtVerify } from "jose";
+import { readFileSync } from "node:fs";
+const { cases, issuer, audience } = JSON.parse(readFileSync(0, "utf8"));
+const results = [];
+for (const { token, keys, now } of cases) {
+  const options = { issuer, audience, typ: "entitlement+jwt", algorithms: ["EdDSA"], currentDate: new Date(now) };
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(keys), options);
+    results.push(payload.sub);
+  } catch (error) {
+    results.push(error.code);
+  }
+}
+console.log(JSON.stringify(results));
+"""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which Node.js finds jose."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("Node.js with npm is not installed, so no other implementation than PyJWT looks at our tokens.")
+    folder = tmp_path_factory.mktemp("node")
+    command = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder, JOSE]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, timeout=60)
+    if ended.returncode:
+        pytest.skip(f"npm could not fetch {JOSE}, so only PyJWT looks at our tokens: {ended.stderr.strip()[-300:]}")
+    return folder
+
+
+def verified(node: Path, *cases: tuple[str, dict[str, Any]], now: datetime | None = None) -> list[str]:
+    """For each token and key set the subject that jose reads, or the code of its refusal."""
+    at = (now or datetime.now(UTC)).isoformat()
+    given = {
+        "issuer": settings.TENANTRY_URL,
+        "audience": AUDIENCE,
+        "cases": [{"token": text, "keys": keys, "now": at} for text, keys in cases],
+    }
+    ended = subprocess.run(
+        ["node", "--input-type=module", "--eval", PROGRAM],
+        check=True, cwd=node, input=json.dumps(given), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return json.loads(ended.stdout)
+
+
+def test_jose_believes_our_tokens_before_during_and_after_a_rotation(db: None, node: Path):
+    kept = key_set()
+    before = token(lifetime=timedelta(hours=24))
+    assert verified(node, (before, kept)) == ["org_x"]
+    rotate_signing_key(actor=SYSTEM)
+    rotate_signing_key(actor=SYSTEM)
+    signing.forget()
+    during = token(lifetime=timedelta(hours=24))
+    between = key_set()
+    assert kid_of(during) != kid_of(before)
+    cases = [(text, keys) for text in (before, during) for keys in (kept, between)]
+    assert verified(node, *cases) == ["org_x"] * 4
+    later = datetime.now(UTC) + timedelta(minutes=16)
+    with time_machine.travel(later):
+        signing.forget()
+        after = token(lifetime=timedelta(hours=24))
+        now = key_set()
+        assert kid_of(after) not in {kid_of(before), kid_of(during)}
+        cases = [(text, keys) for text in (before, during, after) for keys in (between, now)]
+    assert verified(node, *cases, now=later) == ["org_x"] * 6
+
+
+def test_jose_refuses_what_is_not_for_it(db: None, node: Path):
+    keys = key_set()
+    good = token()
+    head, body, signature = good.split(".")
+    cases = [
+        (good, keys),
+        (f"{head}.{body}.{'A' * len(signature)}", keys),
+        (token(Purpose.ACCESS), keys),
+        (signing.sign(Purpose.ENTITLEMENT, {}, lifetime=timedelta(hours=1), audience="https://other.example"), keys),
+        (good, {"keys": [key for key in keys["keys"] if key["kid"] != kid_of(good)]}),
+    ]
+    assert verified(node, *cases) == [
+        "org_x",
+        "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+        "ERR_JWT_CLAIM_VALIDATION_FAILED",
+        "ERR_JWT_CLAIM_VALIDATION_FAILED",
+        "ERR_JWKS_NO_MATCHING_KEY",
+    ]
+    assert verified(node, (good, keys), now=datetime.now(UTC) + timedelta(hours=2)) == ["ERR_JWT_EXPIRED"]
