@@ -15,10 +15,10 @@ from django.db import models, transaction
 from config.kernel.crypto import MasterKey, Place, UnreadableError, decrypt, encrypt, master_keys, new_key
 from config.kernel.sealed import SealedField
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
+from orgs.changes import feed
 from orgs.models import DataKey
 
-# How long a data key stays in this process's memory. Erasing an organization deletes its data key, and this is how
-# much longer a backup of its ciphertexts could have been read with what a process remembers.
+# How long a data key stays in this process's memory, unless its organization changes or is erased meanwhile.
 REMEMBERED_SECONDS = 60
 MOST_REMEMBERED = 10_000
 
@@ -136,3 +136,14 @@ def _remember(owner: UUID, opened: bytes) -> None:
     if len(_memory) >= MOST_REMEMBERED:
         _memory.clear()
     _memory[owner] = (time.monotonic() + REMEMBERED_SECONDS, opened)
+
+
+def _heed(kind: str, entity: UUID | None) -> None:
+    """Told of every change (orgs/changes.py): an erased organization's data key leaves the memory of every process."""
+    if entity is None:
+        _memory.clear()
+    elif kind == "organization":
+        forget(entity)
+
+
+feed.subscribe(_heed)

@@ -11,8 +11,9 @@ from config.kernel.crypto import Place, UnreadableError, decrypt, encrypt, new_k
 from config.kernel.sealed import SealedField
 from config.kernel.tenancy.scope import INSTALLATION_ID, ScopeError, system_scope, tenant_scope
 from orgs import encryption
+from orgs.changes import feed
 from orgs.encryption import forget, seal, unseal
-from orgs.models import DataKey, ServiceAccount, ServiceAccountSecret
+from orgs.models import DataKey, Organization, ServiceAccount, ServiceAccountSecret
 from tests.cast import Cast
 
 PLACE = Place(uuid4(), "table", "column", "1")
@@ -162,6 +163,20 @@ def test_a_data_key_whose_transaction_fails_is_never_remembered(transactional_db
     assert unseal(row, "sealed") == "kept"
     forget(INSTALLATION_ID)
     assert unseal(row, "sealed") == "kept"
+
+
+def test_the_data_key_of_an_erased_organization_leaves_the_memory_of_every_process(committed_cast: Cast):
+    feed.read()
+    with tenant_scope(committed_cast.acme.id):
+        row = Safe(org_id=committed_cast.acme.id)
+        seal(row, "sealed", "secret")
+        assert unseal(row, "sealed") == "secret"
+    assert committed_cast.acme.id in encryption._memory
+    # As another process does it.
+    with system_scope("test"):
+        Organization.objects.filter(id=committed_cast.acme.id).update(name="Erased meanwhile")
+    feed.read()
+    assert committed_cast.acme.id not in encryption._memory
 
 
 def test_reading_many_secrets_asks_for_the_data_key_once(transactional_db: None, django_assert_num_queries):
