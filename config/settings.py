@@ -167,6 +167,23 @@ TENANTRY_KEY_CACHE_SIZE = environment.number(
     validate=Range(min=0, max=10_000_000),
 )
 
+environment.section("Access decisions")
+TENANTRY_DECISION_MAKER = environment.text(
+    "TENANTRY_DECISION_MAKER",
+    "keys.decisions.roles.RoleDecisions",
+    "The class that decides (docs/decisions.md).",
+)
+
+# -- usage -----------------------------------------------------------------------------------------------------------
+environment.section("Usage")
+TENANTRY_USAGE_EVENT_DAYS = environment.number(
+    "TENANTRY_USAGE_EVENT_DAYS",
+    90,
+    "For how many days tracked events are kept, in which an event's id counts once (35 to 3650). The counts by day are "
+    "kept for good.",
+    validate=Range(min=35, max=3650),
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(
@@ -246,6 +263,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
+    "forget old tracked events": {"task": "projects.forget_events", "schedule": 3600.0},
+    "mail what was warned of": {"task": "projects.announce_usage_warnings", "schedule": 20.0},
     "replace old signing keys": {"task": "keys.tend_signing_keys", "schedule": 3600.0},
 }
 

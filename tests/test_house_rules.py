@@ -46,6 +46,8 @@ SYSTEM_SCOPES = {
     ("orgs/services/invitations.py", "invitation by its token"),
     ("orgs/services/invitations.py", "invitation by its verified address"),
     ("orgs/tidying.py", "forget old idempotency keys"),
+    ("projects/mail.py", "usage warnings to mail"),
+    ("projects/tidying.py", "forget old tracked events"),
 }
 
 

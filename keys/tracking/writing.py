@@ -8,7 +8,7 @@ what was accepted is committed with what it adds to the counts, or not at all.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import Event as Signal
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from keys.tracking.events import Event
 from orgs.models.organization import Organization
 from orgs.plans import plan_of
 from projects.events import USAGE_WARNED
+from projects.models.usage import next_month
 
 NEARLY, FULLY = 80, 100
 
@@ -269,11 +270,6 @@ def _refusal(state: Month, month: date, now: datetime) -> QuotaExceeded:
         resets_on=reset.isoformat(),
         retry_after=int(until.total_seconds()) + 1,
     )
-
-
-def next_month(month: date) -> date:
-    """The first day of the month after."""
-    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def _known(cursor: Any, submissions: Sequence[Submission], now: datetime, *, by_row: bool) -> set[UUID]:

@@ -100,6 +100,12 @@ class MembershipQuerySet(TenantQuerySet["Membership"]):
         """Those whose name or address contains `text`."""
         return self.filter(models.Q(user__name__icontains=text) | models.Q(user__email__icontains=text))
 
+    def holding(self, permission: Permission) -> "MembershipQuerySet":
+        """Those whose role has a permission, with their people; disabled people left out."""
+        roles = [role for role, permissions in ROLE_PERMISSIONS.items() if permission in permissions]
+        wanted = models.Q(role__in=roles) | models.Q(custom_role__permissions__contains=[permission.value])
+        return self.with_people().filter(wanted, user__is_active=True)
+
     def owners(self) -> "MembershipQuerySet":
         """The owners."""
         return self.filter(role=Role.OWNER)

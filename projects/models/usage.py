@@ -4,7 +4,7 @@ A key's or agent's id is kept as text, since keys lie above; like a project, nei
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -21,6 +21,11 @@ CALLER_LENGTH = 40
 
 # What counts can be told apart by, in the order in which rows are sorted: the newest day first, then by name.
 DIMENSIONS = ("day", "project", "key", "domain", "name")
+
+
+def next_month(month: date) -> date:
+    """The first day of the month after, on which counting begins anew."""
+    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 class TrackedEvent(TenantModel):
