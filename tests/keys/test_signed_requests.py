@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from keys import tidying
 from keys.models import UsedNonce
 from keys.services.service_accounts import (
     disable_service_account,
@@ -19,6 +21,7 @@ from keys.services.service_accounts import (
     rotate_service_account_secret,
 )
 from keys.services.service_grants import withdraw_grant
+from keys.signatures import NONCE_LIFETIME
 from orgs.models import ServiceAccountSecret
 from projects.models import Project
 from tests.api.rows import everything
@@ -402,3 +405,22 @@ def test_nothing_of_a_secret_is_in_what_a_principal_or_a_signature_shows(cast: C
 def test_a_body_over_the_limit_is_refused_unread(cast: Cast, gateway: Gateway, settings: Any):
     body = b'"' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"'
     assert send("POST", PROJECTS, body, gateway.sign("POST", PROJECTS, body)).status_code == 413
+
+
+def test_nonces_are_forgotten_when_their_signatures_are_too_old(cast: Cast, gateway: Gateway):
+    headers = gateway.sign("GET", PROJECTS)
+    assert send("GET", PROJECTS, None, headers).status_code == 200
+    assert tidying.tidy() == 0
+    with time_machine.travel(timezone.now() + NONCE_LIFETIME + timedelta(seconds=1), tick=False):
+        assert send("GET", PROJECTS, None, headers).status_code == 401
+        assert tidying.tidy() == 1
+        assert send("GET", PROJECTS, None, headers).status_code == 401
+    assert causes(cast) == (["stale", "stale"], ["stale", "stale"])
+
+
+def test_secrets_are_forgotten_long_after_their_end(cast: Cast, gateway: Gateway):
+    rotate_service_account_secret(actor=cast.staff_principal(), account_id=gateway.account.id, overlap=timedelta(0))
+    assert tidying.tidy() == 0
+    with time_machine.travel(timezone.now() + timedelta(days=31)):
+        assert tidying.tidy() == 1
+    assert ServiceAccountSecret.objects.count() == 1
