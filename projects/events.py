@@ -4,10 +4,26 @@ from config.kernel.events import declare
 
 PROJECT_CREATED = declare("project.created", "A project was created.", {"slug": "its slug"})
 PROJECT_UPDATED = declare(
-    "project.updated", "A project's name or slug changed.", {"changes": "each changed field: [old, new]"}
+    "project.updated", "A project's name, slug or settings changed.", {"changes": "each changed field: [old, new]"}
 )
 PROJECT_ARCHIVED = declare("project.archived", "A project was archived: its keys are refused.")
 PROJECT_RESTORED = declare("project.restored", "An archived project works again.")
+DOMAIN_REGISTERED = declare(
+    "domain.registered",
+    "A domain was registered: publishable keys of the project work in full on its pages.",
+    {"project": "its project"},
+)
+DOMAIN_REMOVED = declare("domain.removed", "A registered domain was removed.", {"project": "its project"})
+DOMAIN_SEEN = declare(
+    "domain.seen",
+    "A page of a host that is not registered used a publishable key of the project for the first time.",
+    {"project": "the project"},
+)
+DOMAINS_FORGOTTEN = declare(
+    "domain.forgotten",
+    "Hosts that were seen without being registered were forgotten.",
+    {"project": "the project", "hosts": "the hosts"},
+)
 PROJECT_ROLE_SET = declare(
     "project_member.role_set",
     "A member got a role of their own in a project.",

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from config.kernel.api.fields import Choice, Id, Name, Slug, Text
 from config.kernel.api.serializers import Body, PagedQuery, Record
+from projects.hosts import LONGEST_ORIGIN
 from projects.models import PROJECT_ROLES, Project
 from projects.models.resource import SCOPE_LENGTH
 from projects.resource_names import KIND_LENGTH, NAME_LENGTH, SERVICE_LENGTH
@@ -21,6 +22,11 @@ class ProjectRecord(Record):
     slug = serializers.CharField()
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=Project.Status.values)
+    unregistered_domains = serializers.ChoiceField(
+        choices=Project.UnregisteredDomains.values,
+        help_text="What pages of domains that are not registered get.",
+    )
+    is_system = serializers.BooleanField(help_text="Whether its hosts are exempt from the plan's limit of domains.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -37,12 +43,43 @@ class ProjectChanges(Body):
 
     name = Name(required=False)
     slug = Slug(required=False)
+    unregistered_domains = Choice(choices=Project.UnregisteredDomains.values, required=False)
 
 
 class ProjectQuery(PagedQuery):
     """Filters of projects."""
 
     status = Choice(choices=Project.Status.values, required=False)
+
+
+class DomainRecord(Record):
+    """A registered domain."""
+
+    id = Id("dom")
+    project_id = Id("prj")
+    domain = serializers.CharField(source="pattern", help_text="A host, or `*.` and a host for all below it.")
+    test_only = serializers.BooleanField(
+        source="is_loopback", help_text="This machine's own name, on which only test keys work."
+    )
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class NewDomain(Body):
+    """A domain to register."""
+
+    domain = Text(max_length=LONGEST_ORIGIN, help_text="A host such as `shop.example.com`, or `*.example.com`.")
+
+
+class SeenDomainRecord(Record):
+    """A host that was seen without being registered."""
+
+    id = Id("seen")
+    project_id = Id("prj")
+    host = serializers.CharField()
+    first_seen_at = serializers.DateTimeField(source="created_at")
+    last_seen_at = serializers.DateTimeField()
+    count = serializers.IntegerField(help_text="How often, counted once in ten minutes at most.")
 
 
 class ProjectMemberRecord(Record):

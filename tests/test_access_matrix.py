@@ -21,7 +21,7 @@ from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken
 from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
-from projects.models import Project, ProjectMembership, Resource
+from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.texts import without_what_varies
@@ -43,6 +43,7 @@ def routes() -> list[tuple[Route, str, Access]]:
 GATED = [row for row in routes() if row[2].kind in (AccessKind.ORGANIZATION, AccessKind.PROJECT)]
 PERSONAL = [row for row in routes() if row[2].kind == AccessKind.SIGNED_IN]
 SERVICE = [row for row in routes() if row[2].kind == AccessKind.SERVICE]
+CALLER = [row for row in routes() if row[2].kind == AccessKind.CALLER]
 
 
 def named(rows: list[tuple[Route, str, Access]]) -> Any:
@@ -74,6 +75,10 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         account = ServiceAccount.objects.create(name=f"Gateway of {organization.name}")
         grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=member.public_id)
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026", project=project)
+        domain = Domain.objects.create(project=project, pattern="x.example", is_loopback=False, created_by="usr_x")
+        seen = SeenDomain.objects.create(
+            project=project, host="y.example", is_loopback=False, last_seen_at=timezone.now()
+        )
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     return {
@@ -87,6 +92,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "export": export.public_id,
         "grant": grant.public_id,
         "event": event.public_id,
+        "domain": domain.public_id,
+        "seen": seen.public_id,
         "resource": resource.trn,
         "resource_id": resource.public_id,
         "token": token.public_id,
@@ -138,7 +145,7 @@ def ask(
 FIELDS: dict[str, Any] = {
     "name": "Taken over", "slug": "taken-over", "email": "thief@x.example", "role": "viewer", "confirm": "acme",
     "kind": "secret", "mode": "live", "permissions": ["view_org"], "overlap_seconds": 0, "note": "taken",
-    "emails": ["thief@x.example"],
+    "emails": ["thief@x.example"], "domain": "thief.example",
 }  # fmt: skip
 
 
@@ -251,7 +258,26 @@ def test_what_needs_a_program_refuses_people_and_nobody(
     assert ask(cast, cast.publishable_key, route, method, samples.own).json() == AUTH_FAILURE
 
 
-@named([row for row in GATED + PERSONAL + SERVICE if is_rest(row[0])])
+@named(CALLER)
+def test_what_any_credential_may_ask_needs_its_organization(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    """A key brings its organization; people name theirs, and naming another proves nothing."""
+    assert ask(cast, None, route, method, samples.own).json() == AUTH_FAILURE
+    assert ask(cast, cast.publishable_key, route, method, samples.own).json() == AUTH_FAILURE
+    assert ask(cast, cast.secret_key, route, method, samples.own).status_code == 400  # past the gate, with no question
+    assert ask(cast, cast.owner, route, method, samples.own).json() == AUTH_FAILURE
+    for who, status in (
+        (cast.owner, 400),
+        (cast.outsider, 401),
+        (cast.secret_key, 400),
+        (cast.foreign_secret_key, 401),
+    ):
+        client = JSONClient(who if isinstance(who, str) else cast.token(who), organization=cast.acme.public_id)
+        assert getattr(client, method.lower())(route.path, {}).status_code == status
+
+
+@named([row for row in GATED + PERSONAL + SERVICE + CALLER if is_rest(row[0])])
 def test_every_bad_credential_gets_the_one_answer(
     cast: Cast, samples: Samples, route: Route, method: str, access: Access
 ):

@@ -1,6 +1,6 @@
 """Projects and what belongs to one."""
 
-from projects.models.domain import Domain, SeenDomain, hosts_counted
+from projects.models.domain import Domain, SeenDomain
 from projects.models.membership import PROJECT_ROLES, ProjectMembership
 from projects.models.project import Project
 from projects.models.resource import Resource
@@ -16,5 +16,4 @@ __all__ = [
     "TrackedEvent",
     "UsageDay",
     "UsageMonth",
-    "hosts_counted",
 ]

@@ -110,3 +110,9 @@ def hosts_counted() -> int:
     """How many different hosts of the organization in scope count towards its plan's limit, in one query."""
     registered = Domain.objects.counted().values_list("pattern")
     return registered.union(SeenDomain.objects.counted().values_list("host")).count()
+
+
+def is_counted(host: str) -> bool:
+    """Whether a host is among `hosts_counted` already, in one query or two."""
+    registered, seen = Domain.objects.counted(), SeenDomain.objects.counted()
+    return registered.filter(pattern=host).exists() or seen.filter(host=host).exists()

@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from audit.services import Target, record
-from config.kernel.errors import Absent, Conflict
-from config.kernel.principals import Principal
+from config.kernel.errors import Absent, Conflict, Forbidden
+from config.kernel.principals import Principal, StaffPrincipal
 from config.kernel.slugs import require_slug
 from projects import events
 from projects.models import Project, Resource
@@ -40,8 +40,15 @@ def create_project(*, actor: Principal, name: str, slug: str) -> Project:
 
 
 @transaction.atomic
-def update_project(*, actor: Principal, project_id: UUID, name: str | None = None, slug: str | None = None) -> Project:
-    """Changes name or slug. Raises Absent, Invalid, Conflict."""
+def update_project(
+    *,
+    actor: Principal,
+    project_id: UUID,
+    name: str | None = None,
+    slug: str | None = None,
+    unregistered_domains: str | None = None,
+) -> Project:
+    """Changes name, slug, or what pages of unregistered domains get. Raises Absent, Invalid, Conflict."""
     project = locked_project(project_id)
     changes: dict[str, list[str]] = {}
     if name is not None and name != project.name:
@@ -51,11 +58,14 @@ def update_project(*, actor: Principal, project_id: UUID, name: str | None = Non
         require_slug(slug)
         changes["slug"] = [project.slug, slug]
         project.slug = slug
+    if unregistered_domains is not None and unregistered_domains != project.unregistered_domains:
+        changes["unregistered_domains"] = [project.unregistered_domains, unregistered_domains]
+        project.unregistered_domains = Project.UnregisteredDomains(unregistered_domains)
     if not changes:
         return project
     try:
         with transaction.atomic():
-            project.save(update_fields=["name", "slug", "updated_at"])
+            project.save(update_fields=["name", "slug", "unregistered_domains", "updated_at"])
     except IntegrityError:
         raise slug_taken() from None
     record(events.PROJECT_UPDATED, actor=actor, target=project_target(project), data={"changes": changes})
@@ -81,6 +91,20 @@ def restore_project(*, actor: Principal, project_id: UUID) -> Project:
         project.status = Project.Status.ACTIVE
         project.save(update_fields=["status", "updated_at"])
         record(events.PROJECT_RESTORED, actor=actor, target=project_target(project))
+    return project
+
+
+@transaction.atomic
+def set_system(*, actor: StaffPrincipal, project_id: UUID, is_system: bool) -> Project:
+    """Exempts a project's hosts from the plan's limit of domains, or ends that. For the operator's staff only."""
+    if not isinstance(actor, StaffPrincipal):
+        raise Forbidden("Only the operator makes a project one of the system.")
+    project = locked_project(project_id)
+    if project.is_system != is_system:
+        changes = {"is_system": [project.is_system, is_system]}
+        project.is_system = is_system
+        project.save(update_fields=["is_system", "updated_at"])
+        record(events.PROJECT_UPDATED, actor=actor, target=project_target(project), data={"changes": changes})
     return project
 
 

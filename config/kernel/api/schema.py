@@ -43,6 +43,8 @@ PATH_PARAMETERS = {
     "user": ("The member's user id.", f"^usr_{TYPE_ID}$"),
     "invitation": ("The invitation's id.", f"^inv_{TYPE_ID}$"),
     "role": ("The role's id; a built-in role's is its name.", f"^(?:rol_{TYPE_ID}|owner|admin|developer|viewer)$"),
+    "domain": ("The domain's id.", f"^dom_{TYPE_ID}$"),
+    "seen": ("The seen host's id.", f"^seen_{TYPE_ID}$"),
     "key": ("The key's id.", f"^key_{TYPE_ID}$"),
     "resource": (
         "The resource's trn or id.",
@@ -50,6 +52,8 @@ PATH_PARAMETERS = {
     ),
     "export": ("The export's id.", f"^exp_{TYPE_ID}$"),
     "token": ("The token's id.", f"^tok_{TYPE_ID}$"),
+    "session": ("The session's id.", f"^ses_{TYPE_ID}$"),
+    "agent": ("The agent's id.", f"^agt_{TYPE_ID}$"),
     "grant": ("The grant's id.", f"^grt_{TYPE_ID}$"),
     "event": ("The event's id.", f"^evt_{TYPE_ID}$"),
 }
