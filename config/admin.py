@@ -19,8 +19,15 @@ from audit.admin import AuditEventAdmin
 from audit.models import AuditEvent
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.tenancy.scope import system_scope
-from keys.admin import KeyAdmin, PersonalTokenAdmin, ServiceAccountAdmin, ServiceGrantAdmin, SigningKeyAdmin
-from keys.models import Key, PersonalToken, SigningKey
+from keys.admin import (
+    KeyAdmin,
+    KeyPolicyAdmin,
+    PersonalTokenAdmin,
+    ServiceAccountAdmin,
+    ServiceGrantAdmin,
+    SigningKeyAdmin,
+)
+from keys.models import Key, KeyPolicy, PersonalToken, SigningKey
 from orgs import admin as orgs_admin
 from orgs import models as orgs
 from projects.admin import ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin
@@ -128,6 +135,7 @@ site.register(Project, ProjectAdmin)
 site.register(ProjectMembership, ProjectMembershipAdmin)
 site.register(Resource, ResourceAdmin)
 site.register(Key, KeyAdmin)
+site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)
 site.register(SigningKey, SigningKeyAdmin)
 site.register(orgs.ServiceAccount, ServiceAccountAdmin)

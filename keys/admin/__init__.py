@@ -1,9 +1,17 @@
 """Staff pages of credentials, one module a noun."""
 
 from keys.admin.keys import KeyAdmin
+from keys.admin.policies import KeyPolicyAdmin
 from keys.admin.service_accounts import ServiceAccountAdmin
 from keys.admin.service_grants import ServiceGrantAdmin
 from keys.admin.signing_keys import SigningKeyAdmin
 from keys.admin.tokens import PersonalTokenAdmin
 
-__all__ = ["KeyAdmin", "PersonalTokenAdmin", "ServiceAccountAdmin", "ServiceGrantAdmin", "SigningKeyAdmin"]
+__all__ = [
+    "KeyAdmin",
+    "KeyPolicyAdmin",
+    "PersonalTokenAdmin",
+    "ServiceAccountAdmin",
+    "ServiceGrantAdmin",
+    "SigningKeyAdmin",
+]

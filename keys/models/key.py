@@ -14,6 +14,8 @@ from config.kernel.tenancy.models import TenantForeignKey, TenantManager, Tenant
 
 # From when on people are told that a key will end.
 EXPIRING_SOON = timedelta(days=14)
+# For how long a key is not used before people are asked whether it is still needed.
+UNUSED_AFTER = timedelta(days=90)
 
 
 class KeyQuerySet(TenantQuerySet["Key"]):
@@ -23,10 +25,14 @@ class KeyQuerySet(TenantQuerySet["Key"]):
         """One project's."""
         return self.filter(project_id=project_id)
 
-    def usable(self) -> "KeyQuerySet":
+    def not_ended(self) -> "KeyQuerySet":
         """Neither revoked nor expired."""
         now = timezone.now()
         return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+    def usable(self) -> "KeyQuerySet":
+        """Neither revoked nor expired nor in quarantine."""
+        return self.not_ended().filter(quarantined_at=None)
 
     def in_state(self, state: "Key.State") -> "KeyQuerySet":
         """Those that are in that state now."""
@@ -34,25 +40,50 @@ class KeyQuerySet(TenantQuerySet["Key"]):
             return self.exclude(revoked_at=None)
         if state == Key.State.EXPIRED:
             return self.filter(expires_at__lte=timezone.now(), revoked_at=None)
+        if state == Key.State.QUARANTINED:
+            return self.not_ended().exclude(quarantined_at=None)
         return self.usable()
 
     def expiring(self) -> "KeyQuerySet":
         """Those that work and end soon."""
         return self.usable().filter(expires_at__lte=timezone.now() + EXPIRING_SOON)
 
+    def unused(self) -> "KeyQuerySet":
+        """Those that work and were not used for UNUSED_AFTER, or never since they were made that long ago."""
+        since = timezone.now() - UNUSED_AFTER
+        idle = models.Q(uses__isnull=True) | models.Q(uses__last_used_at__lte=since)
+        return self.usable().filter(idle, created_at__lte=since)
+
+    def beyond(self, *, longest_lifetime: timedelta | None, is_expiry_required: bool) -> "KeyQuerySet":
+        """Those that have not ended and do not fit what a policy demands."""
+        unfit = models.Q()
+        if is_expiry_required or longest_lifetime is not None:
+            unfit |= models.Q(expires_at=None)
+        if longest_lifetime is not None:
+            unfit |= models.Q(expires_at__gt=models.F("created_at") + longest_lifetime)
+        return self.not_ended().filter(unfit) if unfit else self.none()
+
+    def with_use(self) -> "KeyQuerySet":
+        """With when and how often each was used; one query more, however many they are."""
+        return self.prefetch_related("uses")
+
     def matching(self, *, mode: str = "", kind: str = "", state: str = "") -> "KeyQuerySet":
-        """Narrowed by each value that is given; `state` is active, expiring or ended."""
+        """Narrowed by each value that is given; `state` is active, expiring, unused, leaked or ended."""
         rows = self.filter(**{name: value for name, value in (("mode", mode), ("kind", kind)) if value})
         if state == "active":
             return rows.usable()
         if state == "expiring":
             return rows.expiring()
+        if state == "unused":
+            return rows.unused()
+        if state == "leaked":
+            return rows.exclude(leaked_at=None)
         if state == "ended":
             return rows.filter(models.Q(revoked_at__isnull=False) | models.Q(expires_at__lte=timezone.now()))
         return rows
 
     def counts(self) -> dict[str, int]:
-        """How many are `working`, of them `secret`, `publishable` and `expiring`; one query."""
+        """How many work (`working`), of them `secret`, `publishable` and `expiring`; one query."""
         soon = models.Q(expires_at__lte=timezone.now() + EXPIRING_SOON)
         return self.usable().aggregate(
             working=models.Count("id"),
@@ -88,6 +119,7 @@ class Key(TenantModel):
         ACTIVE = "active"
         EXPIRED = "expired"
         REVOKED = "revoked"
+        QUARANTINED = "quarantined"
 
     project = TenantForeignKey("projects.Project", models.CASCADE, related_name="keys")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -107,6 +139,7 @@ class Key(TenantModel):
     leaked_at = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
     noticed_at = models.DateTimeField(null=True, blank=True, help_text="When its owners were last told of its end.")
+    idle_noticed_at = models.DateTimeField(null=True, blank=True, help_text="When they were told that it is not used.")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_by = models.CharField(max_length=80)
@@ -143,7 +176,14 @@ class Key(TenantModel):
         """Whether it works now."""
         if self.revoked_at:
             return self.State.REVOKED
-        return self.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else self.State.ACTIVE
+        if self.expires_at and self.expires_at <= timezone.now():
+            return self.State.EXPIRED
+        return self.State.QUARANTINED if self.quarantined_at else self.State.ACTIVE
+
+    @property
+    def use(self) -> "KeyUse | None":
+        """When and how often it was used; None when never. With `with_use` it takes no query."""
+        return next(iter(self.uses.all()), None)
 
     @property
     def expires_soon(self) -> bool:

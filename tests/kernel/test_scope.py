@@ -10,7 +10,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 from audit.models import AuditEvent
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
-from keys.models import Agent, Key, KeyUse
+from keys.models import Agent, Key, KeyPolicy, KeyUse
 from orgs.models import (
     CustomRole,
     DataExport,
@@ -42,6 +42,7 @@ def furnished(cast: Cast) -> Cast:
             IdempotencyKey.objects.create(digest=organization.id.bytes, request_digest=b"r")
             DataExport.objects.create()
             DataKey.objects.create(wrapped=b"w", master_key_id="m")
+            KeyPolicy.objects.create()
             KeyUse.objects.create(key=key, last_used_at="2030-01-01T00:00:00Z")
             Agent.objects.create(
                 project=project, name="Builder", enrolment_digest=organization.id.bytes * 2,

@@ -19,7 +19,7 @@ from config.kernel.identifiers import public_id
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
-from keys.models import Key, RefreshToken
+from keys.models import Key, KeyPolicy, RefreshToken
 from keys.services.keys import create_key
 from orgs import events
 from orgs.models import CustomRole, DataExport, DataKey, IdempotencyKey, Invitation, Membership, RetiredSlug, User
@@ -49,6 +49,7 @@ def world(cast: Cast) -> Iterator[Cast]:
             invited_by=cast.owner,
         )
         DataExport.objects.create(requested_by=cast.owner)
+        KeyPolicy.objects.create()
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
