@@ -5,8 +5,11 @@ from django.urls import path
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
+from keys.api.sessions import OneSession, Sessions
+from keys.api.sign_in import Login, Logout, LogoutEverywhere, Refresh
 from keys.api.tokens import OneToken, Tokens
 from keys.api.tracking import Tracking
+from keys.api.usage import OrganizationUsage, OrganizationUsageFile, ProjectUsage, ProjectUsageFile
 from keys.api.verification import KeyVerification, KeyVerifications
 from keys.api.whoami import WhoAmI
 
@@ -18,6 +21,10 @@ GRANT = f"{GRANTS}/<str:grant>"
 urlpatterns = [
     path("auth/bootstrap", Bootstrap.as_view(), name="api-bootstrap"),
     path("auth/bootstrap-status", BootstrapAvailability.as_view(), name="api-bootstrap-status"),
+    path("auth/login", Login.as_view(), name="api-login"),
+    path("auth/refresh", Refresh.as_view(), name="api-refresh"),
+    path("auth/logout", Logout.as_view(), name="api-logout"),
+    path("auth/logout-everywhere", LogoutEverywhere.as_view(), name="api-logout-everywhere"),
     path("whoami", WhoAmI.as_view(), name="api-whoami"),
     path(KEYS, Keys.as_view(), name="api-keys"),
     path(KEY, OneKey.as_view(), name="api-key"),
@@ -30,6 +37,16 @@ urlpatterns = [
     path(GRANT, OneServiceGrant.as_view(), name="api-service-grant"),
     path(f"{GRANT}/withdrawal", GrantWithdrawal.as_view(), name="api-service-grant-withdrawal"),
     path("track", Tracking.as_view(), name="api-track"),
+    path("orgs/<str:organization>/usage", OrganizationUsage.as_view(), name="api-usage"),
+    path("orgs/<str:organization>/usage.csv", OrganizationUsageFile.as_view(), name="api-usage-file"),
+    path("orgs/<str:organization>/projects/<str:project>/usage", ProjectUsage.as_view(), name="api-project-usage"),
+    path(
+        "orgs/<str:organization>/projects/<str:project>/usage.csv",
+        ProjectUsageFile.as_view(),
+        name="api-project-usage-file",
+    ),
+    path("me/sessions", Sessions.as_view(), name="api-sessions"),
+    path("me/sessions/<str:session>", OneSession.as_view(), name="api-session"),
     path("me/tokens", Tokens.as_view(), name="api-tokens"),
     path("me/tokens/<str:token>", OneToken.as_view(), name="api-token"),
 ]

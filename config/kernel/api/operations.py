@@ -53,9 +53,11 @@ def listing(name: str, record: type[Serializer], *, query: type[Query] = PagedQu
     return _declaring(Operation(name, record, query=query, paged=True))
 
 
-def download(name: str, media_type: str, *, refusals: Iterable[type[TenantryError]] = ()) -> Callable[[Method], Method]:
+def download(
+    name: str, media_type: str, *, query: type[Query] = Query, refusals: Iterable[type[TenantryError]] = ()
+) -> Callable[[Method], Method]:
     """Declares a method that answers with a file."""
-    return _declaring(Operation(name, refusals=tuple(refusals), file=media_type))
+    return _declaring(Operation(name, query=query, refusals=tuple(refusals), file=media_type))
 
 
 def _declaring(declared: Operation) -> Callable[[Method], Method]:
