@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("allauth.account.urls")),
     path("admin/", site.urls),
     path("api/v1/", include("config.api_urls")),
+    path("", include("keys.decision_urls")),
     path("api/schema", documentation.OpenApiDocument.as_view(), name="api-schema"),
     path("api/docs", documentation.Documentation.as_view(), name="api-docs"),
     re_path(r"^(?:api|access|scim)/", documentation.NothingHere.as_view(), name="api-nothing"),

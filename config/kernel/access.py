@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from config.kernel.errors import AuthFailure, PermissionMissing
+from config.kernel.errors import Absent, AuthFailure, PermissionMissing
 from config.kernel.permissions import Permission
 from config.kernel.principals import (
     Principal,
@@ -40,6 +40,7 @@ class AccessKind(StrEnum):
     STAFF = "staff"
     SERVICE = "service"
     PUBLISHABLE = "publishable"
+    CALLER = "caller"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Access:
 PUBLIC = Access(AccessKind.PUBLIC)
 SIGNED_IN = Access(AccessKind.SIGNED_IN)
 STAFF = Access(AccessKind.STAFF)
+# Any credential, in one organization: a program's own, or the one that X-Organization-Id names to a person or service.
+CALLER = Access(AccessKind.CALLER)
 
 
 def organization(permission: Permission, *, while_inactive: bool = False) -> Access:
@@ -170,30 +173,42 @@ def admitted(
             raise AuthFailure
         yield Admission(principal)
         return
-    if access.kind == AccessKind.SIGNED_IN:
-        if not _brings_organization(principal):
-            yield Admission(principal)
-            return
-        admission = organization_gate().admit_credential(principal)
-    elif access.kind in (AccessKind.SERVICE, AccessKind.PUBLISHABLE):
-        if isinstance(principal, ServicePrincipal) and access.across and "X-Organization-Id" not in headers:
-            yield Admission(principal)
-            return
-        admission = _admit_program(principal, access, headers)
-    else:
-        admission = organization_gate().admit(
-            principal, str(references["organization"]), while_inactive=access.while_inactive
-        )
+    if _works_without_organization(access, principal, headers):
+        yield Admission(principal)
+        return
+    admission = _admit(access, principal, references, headers)
     _require_agreement(headers, admission)
     # Stays bound until the request ends, so that the request's own line has it too.
     structlog.contextvars.bind_contextvars(organization_id=admission.organization.public_id)
     with tenant_scope(admission.organization.id):
         if access.kind == AccessKind.PROJECT:
             admission = project_gate().admit(admission, str(references["project"]))
-        needed = access.kind != AccessKind.SIGNED_IN and not isinstance(principal, PublishablePrincipal)
+        free = access.kind in (AccessKind.SIGNED_IN, AccessKind.CALLER)
+        needed = not free and not isinstance(principal, PublishablePrincipal)
         if needed and (access.permission is None or access.permission not in admission.permissions):
             raise PermissionMissing(access.permission or "")
         yield admission
+
+
+def _works_without_organization(access: Access, principal: Principal, headers: Mapping[str, str]) -> bool:
+    if access.kind == AccessKind.SIGNED_IN:
+        return not _brings_organization(principal)
+    if access.kind != AccessKind.SERVICE or not access.across:
+        return False
+    return isinstance(principal, ServicePrincipal) and "X-Organization-Id" not in headers
+
+
+def _admit(
+    access: Access, principal: Principal, references: Mapping[str, Any], headers: Mapping[str, str]
+) -> Admission:
+    """By the organization gate."""
+    if access.kind == AccessKind.SIGNED_IN and _brings_organization(principal):
+        return organization_gate().admit_credential(principal)
+    if access.kind in (AccessKind.SERVICE, AccessKind.PUBLISHABLE):
+        return _admit_program(principal, access, headers)
+    if access.kind == AccessKind.CALLER:
+        return _admit_caller(principal, headers)
+    return organization_gate().admit(principal, str(references["organization"]), while_inactive=access.while_inactive)
 
 
 def _admit_program(principal: Principal, access: Access, headers: Mapping[str, str]) -> Admission:
@@ -209,6 +224,21 @@ def _admit_program(principal: Principal, access: Access, headers: Mapping[str, s
             raise AuthFailure
         return organization_gate().admit(principal, reference, while_inactive=False)
     raise PermissionMissing(access.permission or "")
+
+
+def _admit_caller(principal: Principal, headers: Mapping[str, str]) -> Admission:
+    """A person who is not in the organization of the header is refused like one who sent none."""
+    if isinstance(principal, ProgramPrincipal):
+        return replace(organization_gate().admit_credential(principal), permissions=principal.permissions)
+    reference = headers.get("X-Organization-Id")
+    if reference is None:
+        raise AuthFailure
+    try:
+        return organization_gate().admit(principal, reference, while_inactive=False)
+    except Absent:
+        if isinstance(principal, ServicePrincipal):
+            raise
+        raise AuthFailure from None
 
 
 def _brings_organization(principal: Principal) -> TypeGuard[ProgramPrincipal | UserPrincipal]:

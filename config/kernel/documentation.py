@@ -28,7 +28,7 @@ from config.kernel.routes import Route, all_routes
 
 NOTICE = "<!-- Written by `manage.py generate_docs`; change what it is drawn from instead. -->"
 STAFF_SITE = "/admin/"
-REST_PREFIX = "/api/"
+REST_PREFIXES = ("/api/", "/access/", "/.well-known/")
 
 WHO = {
     AccessKind.PUBLIC: "everybody",
@@ -38,6 +38,7 @@ WHO = {
     AccessKind.STAFF: "staff with a second factor",
     AccessKind.SERVICE: "secret keys",
     AccessKind.PUBLISHABLE: "publishable keys, from a browser",
+    AccessKind.CALLER: "whoever has a credential, in one organization",
 }
 
 
@@ -69,7 +70,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def access_page() -> str:
     """Every route and method with who may."""
     routes = [route for route in all_routes() if not route.path.startswith(STAFF_SITE)]
-    rest = [route for route in routes if route.path.startswith(REST_PREFIX)]
+    rest = [route for route in routes if route.path.startswith(REST_PREFIXES)]
     rest_paths = {route.path for route in rest}
     dashboard = [route for route in routes if route.path not in rest_paths]
     head = ["Route", "Method", "Who", "Permission"]

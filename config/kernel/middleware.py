@@ -83,7 +83,8 @@ class RequestContextMiddleware:
             logger.info(
                 "request", method=request.method, route=f"/{route}", status=response.status_code, ms=milliseconds
             )
-        response["X-Request-Id"] = request_id
+        # Decisions echo an id of any spelling, as their standard asks.
+        response.headers.setdefault("X-Request-Id", request_id)
         return response
 
 

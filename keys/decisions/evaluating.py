@@ -1,0 +1,126 @@
+"""Answers questions. Whatever goes wrong meanwhile decides "no"."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from django.db import Error
+
+from keys.decisions.callers import Caller
+from keys.decisions.facts import Facts, OrganizationFacts
+from keys.decisions.loading import load
+from keys.decisions.maker import LONGEST_TTL, Decision, DecisionMaker, Inquiry, Source, decision_maker
+from keys.decisions.wire import Batch, Fault, Question, Semantic
+
+logger = structlog.get_logger()
+
+Answer = dict[str, Any]
+
+# To whoever may not know of the subject or the resource, and to whoever cannot be told.
+PLAIN: Answer = {"decision": False}
+
+
+def evaluate_batch(batch: Batch, *, caller: Caller, organization: OrganizationFacts) -> Answer:
+    """The answer to a batch. Runs in the organization's tenant scope."""
+    questions = [item for item in batch.items if isinstance(item, Question)]
+    facts = gathered(questions, caller=caller, organization=organization)
+    return answer_batch(batch, caller=caller, facts=facts)
+
+
+def answer_batch(batch: Batch, *, caller: Caller, facts: Facts | None) -> Answer:
+    """In order, as far as the semantic asks for. Without facts everything is denied."""
+    if batch.single:
+        return answers(batch.items, caller=caller, facts=facts)[0]
+    stop = {Semantic.DENY_ON_FIRST_DENY: False, Semantic.PERMIT_ON_FIRST_PERMIT: True}.get(batch.semantic)
+    if stop is None:
+        return {"evaluations": answers(batch.items, caller=caller, facts=facts)}
+    found: list[Answer] = []
+    for item in batch.items:
+        found += answers([item], caller=caller, facts=facts)
+        if found[-1]["decision"] is stop:
+            break
+    return {"evaluations": found}
+
+
+def gathered(questions: Sequence[Question], *, caller: Caller, organization: OrganizationFacts) -> Facts | None:
+    """The facts that these questions need and the caller may ask for; None when they cannot be had."""
+    facts = Facts(organization)
+    askable = [q for q in questions if caller.horizon((q.subject_type, q.subject_id)) is not None]
+    try:
+        load(
+            facts,
+            subjects={(question.subject_type, question.subject_id) for question in askable},
+            places={(question.resource_type, question.resource_id) for question in askable},
+        )
+    except Error:
+        logger.exception("facts of decisions could not be loaded")
+        return None
+    return facts
+
+
+def answers(items: Iterable[Question | Fault], *, caller: Caller, facts: Facts | None) -> list[Answer]:
+    """One answer for each."""
+    maker = installed_maker()
+    found = []
+    for item in items:
+        if isinstance(item, Fault):
+            found.append(item.answer())
+            continue
+        decision = None
+        try:
+            if facts is not None and maker is not None:
+                decision = decided(item, caller=caller, facts=facts, maker=maker)
+        except Exception:
+            logger.exception("a decision failed")
+        found.append(PLAIN if decision is None else answer_of(decision))
+    return found
+
+
+def installed_maker() -> DecisionMaker | None:
+    """The decision maker; None when it cannot be made, so that everything is denied."""
+    try:
+        return decision_maker()
+    except Exception:
+        logger.exception("the decision maker could not be made")
+        return None
+
+
+def decided(question: Question, *, caller: Caller, facts: Facts, maker: DecisionMaker) -> Decision | None:
+    """The decision; None when the caller may not know of the subject or the resource. Raises what the maker raises."""
+    name = (question.subject_type, question.subject_id)
+    horizon = caller.horizon(name)
+    if horizon is None:
+        return None
+    subject = facts.subjects.get(name)
+    place = facts.places.get((question.resource_type, question.resource_id))
+    if subject is None or place is None or not horizon.sees_place(place):
+        return None
+    own = name == caller.name
+    if not own and not horizon.sees_subject(subject):
+        return None
+    return maker.decide(
+        Inquiry(
+            handle=question.subject_id,
+            organization_id=facts.organization.id,
+            principal=caller.principal if own else subject.principal,
+            source=Source.CREDENTIAL if own else Source.NAME,
+            subject_type=question.subject_type,
+            action=question.action,
+            resource_type=question.resource_type,
+            resource_id=question.resource_id,
+            attributes=question.attributes,
+        ),
+        facts,
+    )
+
+
+def answer_of(decision: Decision) -> Answer:
+    """As the standard writes it."""
+    return {
+        "decision": decision.allowed is True,
+        "context": {
+            "ttl": max(0, min(decision.ttl, LONGEST_TTL)),
+            "reason": decision.reason,
+            "code": decision.code,
+        },
+    }
