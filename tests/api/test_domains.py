@@ -261,7 +261,6 @@ def test_seen_hosts_are_listed_and_all_forgotten_at_once(api, cast):
     see(cast, "a.example.com", "b.example.com")
     rows = api(cast.viewer).get(SEEN).json()["data"]
     assert [(row["host"], row["count"]) for row in rows] == [("b.example.com", 1), ("a.example.com", 1)]
-    assert rows[0]["first_seen_at"] <= rows[0]["last_seen_at"]
     assert api(cast.developer).delete(SEEN).status_code == 204
     assert seen_hosts(cast) == []
     with tenant_scope(cast.acme.id):
