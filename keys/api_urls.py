@@ -4,6 +4,7 @@ from django.urls import path
 
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
+from keys.api.licences import LicenceVerification
 from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
 from keys.api.sessions import OneSession, Sessions
 from keys.api.sign_in import Login, Logout, LogoutEverywhere, Refresh
@@ -36,6 +37,7 @@ urlpatterns = [
     path(GRANTS, ServiceGrants.as_view(), name="api-service-grants"),
     path(GRANT, OneServiceGrant.as_view(), name="api-service-grant"),
     path(f"{GRANT}/withdrawal", GrantWithdrawal.as_view(), name="api-service-grant-withdrawal"),
+    path("licenses/verify", LicenceVerification.as_view(), name="api-licenses-verify"),
     path("track", Tracking.as_view(), name="api-track"),
     path("orgs/<str:organization>/usage", OrganizationUsage.as_view(), name="api-usage"),
     path("orgs/<str:organization>/usage.csv", OrganizationUsageFile.as_view(), name="api-usage-file"),

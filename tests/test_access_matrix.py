@@ -19,7 +19,7 @@ from config.kernel.access import Access, AccessKind
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
-from keys.models import PersonalToken
+from keys.models import Agent, PersonalToken, TokenSession
 from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
 from tests.cast import Cast
@@ -43,6 +43,7 @@ def routes() -> list[tuple[Route, str, Access]]:
 GATED = [row for row in routes() if row[2].kind in (AccessKind.ORGANIZATION, AccessKind.PROJECT)]
 PERSONAL = [row for row in routes() if row[2].kind == AccessKind.SIGNED_IN]
 SERVICE = [row for row in routes() if row[2].kind == AccessKind.SERVICE]
+PUBLISHABLE = [row for row in routes() if row[2].kind == AccessKind.PUBLISHABLE]
 CALLER = [row for row in routes() if row[2].kind == AccessKind.CALLER]
 
 
@@ -79,9 +80,22 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         seen = SeenDomain.objects.create(
             project=project, host="y.example", is_loopback=False, last_seen_at=timezone.now()
         )
+        agent = Agent.objects.create(
+            project=project,
+            name="Builder",
+            enrolment_digest=organization.id.bytes * 2,
+            enrolment_expires_at=timezone.now() + timedelta(days=1),
+            created_by=member.public_id,
+        )
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
+    now = timezone.now()
+    session = TokenSession.objects.create(
+        user=member, method="password", last_used_at=now, expires_at=now + timedelta(days=1)
+    )
     return {
+        "agent": agent.public_id,
+        "session": session.public_id,
         "organization": organization.slug,
         "project": project.slug,
         "user": member.public_id,
@@ -256,6 +270,32 @@ def test_what_needs_a_program_refuses_people_and_nobody(
     answer = ask(cast, cast.owner, route, method, samples.own)
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_missing")
     assert ask(cast, cast.publishable_key, route, method, samples.own).json() == AUTH_FAILURE
+
+
+@named(PUBLISHABLE)
+def test_what_takes_a_publishable_key_refuses_people_nobody_and_other_credentials(
+    cast: Cast, samples: Samples, route: Route, method: str, access: Access
+):
+    assert ask(cast, None, route, method, samples.own).json() == AUTH_FAILURE
+    for credential in ("", "x", cast.publishable_key[:-1] + "A", "pk_live_" + "0" * 32, cast.secret_key[:-1] + "A"):
+        assert ask(cast, credential, route, method, samples.own).json() == AUTH_FAILURE, credential
+    assert ask(cast, cast.publishable_key, route, method, samples.own).status_code in (400, 403)  # past the gate
+    refused = ask(cast, cast.owner, route, method, samples.own)
+    if access.permission is None:
+        assert refused.json() == ask(cast, cast.secret_key, route, method, samples.own).json() == AUTH_FAILURE
+    else:
+        assert (refused.status_code, refused.json()["code"]) == (403, "permission_missing")
+        assert ask(cast, cast.secret_key, route, method, samples.own).status_code == 400  # past the gate
+
+
+def test_no_other_route_takes_a_publishable_key(cast: Cast, samples: Samples):
+    """Those that nobody needs a credential for neither."""
+    taken = {(route.path, method) for route, method, _ in PUBLISHABLE}
+    assert {path for path, _ in taken} == {"/api/v1/licenses/verify", "/api/v1/track"}
+    for route, method, _ in routes():
+        if route.path.startswith("/api/v1/") and (route.path, method) not in taken:
+            answer = ask(cast, cast.publishable_key, route, method, samples.own)
+            assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE), route.path
 
 
 @named(CALLER)

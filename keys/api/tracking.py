@@ -3,12 +3,13 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.kernel.access import service
+from config.kernel.access import publishable
 from config.kernel.api.operations import operation
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Forbidden, QuotaExceeded, Unavailable
 from config.kernel.permissions import Permission
-from config.kernel.principals import Principal, ProgramPrincipal
+from config.kernel.principals import Principal, ProgramPrincipal, PublishablePrincipal
+from keys.licensing import page_of
 from keys.serializers.tracking import TrackedEvents, TrackedRecord
 from keys.tracking.intake import track
 from keys.tracking.writing import Source
@@ -17,7 +18,7 @@ from keys.tracking.writing import Source
 class Tracking(ApiView):
     """Events of a project."""
 
-    access = {"POST": service(Permission.USAGE_TRACK)}
+    access = {"POST": publishable(Permission.USAGE_TRACK)}
 
     @operation("track", TrackedRecord, body=TrackedEvents, status=202, refusals=[QuotaExceeded, Unavailable])
     def post(self, request: Request) -> Response:
@@ -25,16 +26,24 @@ class Tracking(ApiView):
 
         202 says that they are safe. Give each event an id of its own and repeat the request when no answer comes, or
         500 or 503: an id counts once. Beyond the plan's events of the month the whole request is refused with 429,
-        and nothing of it is counted.
+        and nothing of it is counted. A publishable key counts for the page's host, by the same rules as a licence.
         """
         events = self.read()["events"]
-        return Response(
-            TrackedRecord(track(source=source_of(self.admission.principal), events=events)).data, status=202
-        )
+        source = source_of(self.admission.principal, request.headers.get("Origin"))
+        return Response(TrackedRecord(track(source=source, events=events)).data, status=202)
 
 
-def source_of(principal: Principal) -> Source:
-    """Whose events a program sends. Raises Forbidden for one that belongs to no project."""
+def source_of(principal: Principal, origin: str | None) -> Source:
+    """Whose events these are, and of which host if a page sends them.
+
+    Raises Forbidden for a program that belongs to no project, and for a page as `page_of` does.
+    """
     if not isinstance(principal, ProgramPrincipal):
         raise Forbidden("Usage belongs to a project: send it with a key or an agent of the project.")
-    return Source(organization_id=principal.organization_id, project_id=principal.project_id, key=principal.id)
+    page = page_of(actor=principal, origin=origin) if isinstance(principal, PublishablePrincipal) else None
+    return Source(
+        organization_id=principal.organization_id,
+        project_id=principal.project_id,
+        key=principal.id,
+        domain=page.host if page else "",
+    )

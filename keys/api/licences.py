@@ -1,0 +1,34 @@
+"""Licences of pages."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.kernel.access import publishable
+from config.kernel.api.operations import operation
+from config.kernel.api.views import ApiView
+from config.kernel.errors import AuthFailure
+from config.kernel.principals import PublishablePrincipal
+from keys.licensing import verify_licence
+from keys.serializers.licences import LicenceRecord
+
+
+class LicenceVerification(ApiView):
+    """What a page may."""
+
+    access = {"POST": publishable()}
+
+    @operation("verify_licence", LicenceRecord)
+    def post(self, request: Request) -> Response:
+        """The plan and features of the organization, for a page whose host is registered for the key's project.
+
+        Another page gets the free plan's features and `downgraded: true`, or 403 with `origin_not_allowed`, as the
+        project is set; 403 with `domain_cap_exceeded` when its host would be one more than the plan includes. Outside
+        of a browser an Origin can be forged, so the answer holds nothing that needs to be kept secret.
+        """
+        actor = self.admission.principal
+        if not isinstance(actor, PublishablePrincipal):
+            raise AuthFailure
+        licence = verify_licence(
+            actor=actor, organization=self.admission.organization, origin=request.headers.get("Origin")
+        )
+        return Response(LicenceRecord(licence).data)
