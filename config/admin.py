@@ -26,8 +26,9 @@ from keys.admin import (
     ServiceAccountAdmin,
     ServiceGrantAdmin,
     SigningKeyAdmin,
+    TokenSessionAdmin,
 )
-from keys.models import Key, KeyPolicy, PersonalToken, SigningKey
+from keys.models import Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
 from projects.admin import ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin
@@ -138,6 +139,7 @@ site.register(Key, KeyAdmin)
 site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)
 site.register(SigningKey, SigningKeyAdmin)
+site.register(TokenSession, TokenSessionAdmin)
 site.register(orgs.ServiceAccount, ServiceAccountAdmin)
 site.register(orgs.ServiceGrant, ServiceGrantAdmin)
 site.register(AuditEvent, AuditEventAdmin)

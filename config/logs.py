@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 
 # Whatever opens something must not be read in a log: credentials anywhere, one-time links by their address.
-CREDENTIAL = re.compile(r"\b((?:(?:pk|sk)_(?:live|test)|pat)_[0-9A-Za-z]{4})[0-9A-Za-z]+")
+CREDENTIAL = re.compile(r"\b((?:(?:pk|sk)_(?:live|test)|pat|rft|enr)_[0-9A-Za-z]{4})[0-9A-Za-z]+")
+SIGNED_TOKEN = re.compile(r"\b(eyJ)[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]*")
 ONE_TIME_LINK = re.compile(r"(/(?:invitations|confirm-email|password/reset/key)/)[^/\s'\"]+")
 
 
@@ -17,7 +18,7 @@ def redact(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return ONE_TIME_LINK.sub(r"\1…", CREDENTIAL.sub(r"\1…", value))
+        return SIGNED_TOKEN.sub(r"\1…", ONE_TIME_LINK.sub(r"\1…", CREDENTIAL.sub(r"\1…", value)))
     if isinstance(value, dict):
         return {name: _redacted(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,18 +1,21 @@
 """Credentials of programs, as DRF authentication: `Authorization: Bearer …`, `X-API-Key: …`, or a signature."""
 
 import hmac
+import time
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from config.kernel.context import current_request
 from config.kernel.errors import AuthFailure
+from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import KeyPrincipal, Principal, PublishablePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import system_scope
-from keys.credentials import digest_of, looks_like_credential, prefix_of
+from keys.credentials import digest_of, looks_like_credential, looks_like_token, prefix_of
 from keys.facts import address_allowed, networks_of
-from keys.models import Key, PersonalToken
+from keys.models import Key, PersonalToken, TokenSession
 from keys.signatures import is_signed, service_behind
+from keys.signing import Purpose, ourselves, purpose_of, read
 from keys.uses import recorder
 
 SCHEME = "bearer"
@@ -36,6 +39,8 @@ class CredentialAuthentication(BaseAuthentication):
             return program_behind(text), None
         if prefix in ("pk_live_", "pk_test_"):
             return page_behind(text), None
+        if looks_like_token(text) and "X-API-Key" not in request.headers:
+            return bearer_behind(text), None
         raise AuthFailure
 
     def authenticate_header(self, request: Request) -> str:
@@ -93,7 +98,7 @@ def working_key(text: str, kind: Key.Kind) -> Key:
     ip = current_request().ip
     if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
         raise AuthFailure
-    recorder.note(key.public_id, ip)
+    recorder.note(key.public_id, ip, time.time())
     return key
 
 
@@ -111,4 +116,29 @@ def person_behind(text: str) -> UserPrincipal:
         organization_id=token.organization_id,
         allowed=token.permission_set,
         token_id=token.id,
+    )
+
+
+def bearer_behind(text: str) -> Principal:
+    """The principal of a token that we signed. Raises AuthFailure for one that is for something else."""
+    if purpose_of(text) == Purpose.ACCESS:
+        return session_behind(text)
+    raise AuthFailure
+
+
+def session_behind(text: str) -> UserPrincipal:
+    """The person of an access token. Raises AuthFailure unless its session lives: the token alone proves too little."""
+    claims = read(text, purpose=Purpose.ACCESS, audience=ourselves())
+    session_id = parse_public_id("ses", claims.get("sid", ""))
+    session = TokenSession.objects.select_related("user").filter(id=session_id).first() if session_id else None
+    if session is None or not session.is_living:
+        raise AuthFailure
+    user = session.user
+    named = parse_public_id("org", claims["org"]) if "org" in claims else None
+    if not user.is_active or user.must_change_password or claims.get("sub") != user.public_id:
+        raise AuthFailure
+    if named != session.organization_id:
+        raise AuthFailure
+    return UserPrincipal.of(
+        user_id=user.id, email=user.email, organization_id=session.organization_id, session_id=session.id
     )

@@ -65,3 +65,11 @@ SIGNING_KEY_ROTATED = declare(
 SIGNING_KEY_WITHDRAWN = declare(
     "signing_key.withdrawn", "A signing key was withdrawn: nothing that it signed is valid any more.", {"reason": "why"}
 )
+
+TOKEN_SESSION_ENDED = declare(
+    "token_session.ended", "A session that a program had as a person was ended.", {"reason": "why"}
+)
+REFRESH_TOKEN_REUSED = declare(
+    "refresh_token.reused",
+    "A refresh token came a second time, so somebody may have copied it: its session was ended.",
+)

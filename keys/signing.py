@@ -110,6 +110,11 @@ def read(token: str, *, purpose: Purpose, audience: str) -> dict[str, Any]:
     return claims
 
 
+def ourselves() -> str:
+    """The audience of tokens that come back to us."""
+    return settings.TENANTRY_URL
+
+
 def purpose_of(token: str) -> Purpose | None:
     """What a token says it is for; nothing about it is proven. None for what is no token of ours."""
     try:

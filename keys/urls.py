@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys.views import keys, listing, service_grants, tokens
+from keys.views import keys, listing, service_grants, sessions, tokens, usage
 from keys.views.key_set import key_set
 
 app_name = "keys"
@@ -24,6 +24,18 @@ urlpatterns = [
     path(GRANTS, service_grants.GrantList.as_view(), name="grants"),
     path(f"{GRANTS}new/", service_grants.GrantCreate.as_view(), name="grant-create"),
     path(f"{GRANTS}<str:grant>/withdraw/", service_grants.GrantWithdraw.as_view(), name="grant-withdraw"),
+    path(f"{ORGANIZATION}panels/usage/", usage.UsagePanel.as_view(), name="usage-panel"),
+    path(f"{ORGANIZATION}usage/", usage.OrganizationUsagePage.as_view(), name="usage"),
+    path(f"{ORGANIZATION}usage/download/", usage.OrganizationUsageFile.as_view(), name="usage-file"),
+    path(f"{ORGANIZATION}projects/<str:project>/usage/", usage.ProjectUsagePage.as_view(), name="project-usage"),
+    path(
+        f"{ORGANIZATION}projects/<str:project>/usage/download/",
+        usage.ProjectUsageFile.as_view(),
+        name="project-usage-file",
+    ),
+    path("profile/sessions/", sessions.SessionList.as_view(), name="sessions"),
+    path("profile/sessions/end/", sessions.SessionsEnd.as_view(), name="sessions-end"),
+    path("profile/sessions/<str:session>/end/", sessions.SessionEnd.as_view(), name="session-end"),
     path("profile/tokens/", tokens.TokenList.as_view(), name="tokens"),
     path("profile/tokens/new/", tokens.TokenCreate.as_view(), name="token-create"),
     path("profile/tokens/<str:token>/revoke/", tokens.TokenRevoke.as_view(), name="token-revoke"),

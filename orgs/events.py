@@ -65,7 +65,9 @@ USER_ENABLED = declare("user.enabled", "Staff enabled a user again.")
 USER_PASSWORD_RESET = declare("user.password_reset", "Staff set a temporary password.")
 USER_SECOND_FACTOR_ADDED = declare("user.second_factor_added", "Somebody set up their second factor.")
 USER_SECOND_FACTOR_RESET = declare("user.second_factor_reset", "Staff removed a user's second factor.")
-USER_SIGNED_IN = declare("user.signed_in", "Somebody signed in.", {"method": "how"})
+USER_SIGNED_IN = declare(
+    "user.signed_in", "Somebody signed in.", {"method": "how", "session": "the session that a program has by it"}
+)
 USER_SIGN_IN_FAILED = declare("user.sign_in_failed", "A sign-in was refused.", {"method": "how"})
 
 ENCRYPTION_KEY_ROTATED = declare(

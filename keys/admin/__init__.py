@@ -4,6 +4,7 @@ from keys.admin.keys import KeyAdmin
 from keys.admin.policies import KeyPolicyAdmin
 from keys.admin.service_accounts import ServiceAccountAdmin
 from keys.admin.service_grants import ServiceGrantAdmin
+from keys.admin.sessions import TokenSessionAdmin
 from keys.admin.signing_keys import SigningKeyAdmin
 from keys.admin.tokens import PersonalTokenAdmin
 
@@ -14,4 +15,5 @@ __all__ = [
     "ServiceAccountAdmin",
     "ServiceGrantAdmin",
     "SigningKeyAdmin",
+    "TokenSessionAdmin",
 ]

@@ -5,7 +5,10 @@ from rest_framework import serializers
 from config.kernel.api.fields import Id, Name, Permissions, Text
 from config.kernel.api.serializers import Body, Record
 from config.kernel.permissions import Permission
+from keys.serializers.agents import AgentRecord
 from keys.serializers.keys import KeyRecord
+from keys.serializers.service_grants import ServiceAccountRecord
+from keys.serializers.sessions import SessionRecord
 from keys.serializers.tokens import TokenRecord
 from orgs.serializers import NewOrganization, OrganizationRecord
 from projects.serializers import ProjectRecord
@@ -54,17 +57,22 @@ class BootstrapStatus(Record):
 
 
 class CallerRecord(Record):
-    """The caller. A person has `user`, `token` and any number of organizations, a key has `key` and `project`."""
+    """The caller. Of the credentials one is not null: `token` or `session` of a `user` with any number of
+    organizations, `key` or `agent` of a `project`, or `service_account`.
+    """
 
-    kind = serializers.ChoiceField(choices=["user", "key"])
+    kind = serializers.ChoiceField(choices=["user", "key", "agent", "service"])
     id = serializers.CharField(help_text="The id that the ledger names the caller by.")
     user = PersonRecord(allow_null=True)
     token = TokenRecord(allow_null=True)
+    session = SessionRecord(allow_null=True)
     key = KeyRecord(allow_null=True)
+    agent = AgentRecord(allow_null=True)
+    service_account = ServiceAccountRecord(allow_null=True)
     project = ProjectRecord(allow_null=True)
     organizations = OrganizationRecord(many=True, help_text="The newest hundred; `orgs` lists all.")
     permissions = Permissions(
         frozenset(Permission),
         allow_null=True,
-        help_text="What the credential carries: a key's permissions, or what a personal token is narrowed to.",
+        help_text="What the credential carries: of a key or an agent, or what a personal token is narrowed to.",
     )

@@ -15,17 +15,19 @@ from django.views import View
 
 from audit.models import AuditEvent
 from config.kernel.access import AccessKind
+from config.kernel.context import RequestContext, request_context
 from config.kernel.pages import FormPage
 from config.kernel.permissions import ROLE_PERMISSIONS, Permission, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
-from keys.models import PersonalToken
+from keys.models import PersonalToken, TokenSession
 from keys.services.keys import create_key, revoke_key, rotate_key
+from keys.services.sessions import open_session
 from orgs.models import CustomRole, DataExport, Invitation, Membership, ServiceAccount, ServiceGrant, User
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
-from projects.models import ProjectMembership, Resource
+from projects.models import ProjectMembership, Resource, UsageDay, UsageMonth
 from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 
@@ -36,6 +38,9 @@ NOT_PAGES = {
     "projects:panel": "a part of the overview",
     "keys:panel": "a part of the overview",
     "audit:panel": "a part of the overview",
+    "keys:usage-panel": "a part of the overview",
+    "keys:usage-file": "a file",
+    "keys:project-usage-file": "a file",
     "orgs:export-download": "a file",
     "orgs:invite-bulk-result": "stands for the answer of a form, which tests/browser/test_pages.py sends",
 }
@@ -152,8 +157,18 @@ def full(cast: Cast) -> Persona:
             resource = Resource.objects.create(
                 service="warehouse", kind="dataset", name=name, project=cast.project, scopes=["read", "export"]
             )
+        for days, name, count in ((1, "page.viewed", 700), (2, "report.made", 1), (2, "page.viewed", 1200)):
+            UsageDay.objects.create(
+                project=cast.project, day=now.date() - timedelta(days=days), key=cast.key.public_id, name=name,
+                count=count,
+            )  # fmt: skip
+        UsageMonth.objects.create(month=now.date().replace(day=1), count=9_000)
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.get(user=owner)
+    program = RequestContext(ip="192.0.2.7", user_agent="deploy/1.0 (a program with quite a long name of its own)")
+    with request_context(program):
+        open_session(user=owner, method="password")
+    session = TokenSession.objects.get(user=owner)
     confirmation = EmailConfirmationHMAC(EmailAddress.objects.create(user=owner, email="second@acme.example"))
     return Persona(
         owner,
@@ -169,6 +184,7 @@ def full(cast: Cast) -> Persona:
             "event": event.public_id,
             "resource_id": resource.public_id,
             "token": token.public_id,
+            "session": session.public_id,
             "orgs:invitation.token": INVITATION_TOKEN,
             "account_confirm_email.key": confirmation.key,
             "account_reset_password_from_key.uidb36": user_pk_to_url_str(owner),

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings
 
 from config.logs import redact
 from keys.credentials import PATTERN, PREFIXES, generate
+from keys.signing import Purpose, sign
 
 LINKS = ["/invitations/abcDEF_123/", "http://t.example/confirm-email/MQ:1abc/", "/password/reset/key/a-b-c/"]
 
@@ -21,6 +23,12 @@ def test_credentials_are_cut_out_of_lines(prefix: str):
     assert plaintext[: len(prefix) + 4] in line["event"]
     assert line["number"] == 7
     assert PATTERN
+
+
+def test_signed_tokens_are_cut_out_of_lines(db: None):
+    token = sign(Purpose.ACCESS, {"sub": "usr_x"}, lifetime=timedelta(minutes=1), audience="x")
+    line = redact(None, "info", {"event": f"Bearer {token}, again"})
+    assert line["event"] == "Bearer eyJ…, again"
 
 
 @pytest.mark.parametrize("link", LINKS)

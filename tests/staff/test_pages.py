@@ -21,6 +21,7 @@ from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
 from keys.models import Key, KeyPolicy, RefreshToken
 from keys.services.keys import create_key
+from keys.services.sessions import open_session
 from orgs import events
 from orgs.models import CustomRole, DataExport, DataKey, IdempotencyKey, Invitation, Membership, RetiredSlug, User
 from orgs.services.second_factor import seed_of
@@ -37,6 +38,7 @@ UNREGISTERED = {DataKey, IdempotencyKey, RefreshToken}
 def world(cast: Cast) -> Iterator[Cast]:
     """A row of every model, at least."""
     cast.token(cast.owner)
+    open_session(user=cast.owner, method="password")
     signing.published()
     RetiredSlug.objects.create(slug="acme-old", organization=cast.acme)
     with tenant_scope(cast.acme.id):

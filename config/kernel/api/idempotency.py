@@ -38,15 +38,20 @@ def idempotent(method: Method) -> Method:
 
     @wraps(method)
     def wrapped(view: ApiView, request: Any, *args: Any, **kwargs: Any) -> Response:
-        given = request.headers.get(HEADER)
+        given = given_key(request.headers.get(HEADER))
         if given is None:
             return method(view, request, *args, **kwargs)
-        if not (given.isascii() and given.isprintable() and 0 < len(given) <= LONGEST):
-            raise Invalid.field(HEADER, f"Send 1 to {LONGEST} printable ASCII characters as {HEADER}.")
         return _once(given, view, lambda: method(view, request, *args, **kwargs))
 
     wrapped.idempotent = True  # type: ignore[attr-defined]
     return wrapped
+
+
+def given_key(given: str | None) -> str | None:
+    """The Idempotency-Key of a request. Raises Invalid for one that is none."""
+    if given is not None and not (given.isascii() and given.isprintable() and 0 < len(given) <= LONGEST):
+        raise Invalid.field(HEADER, f"Send 1 to {LONGEST} printable ASCII characters as {HEADER}.")
+    return given
 
 
 def _once(given: str, view: ApiView, run: Callable[[], Response]) -> Response:

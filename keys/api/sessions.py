@@ -1,0 +1,48 @@
+"""The sessions that programs have as the caller."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.kernel.access import SIGNED_IN, Admission
+from config.kernel.api.operations import listing, operation
+from config.kernel.api.views import ApiView
+from config.kernel.errors import Absent, Forbidden
+from config.kernel.principals import UserPrincipal
+from keys.models import TokenSession, TokenSessionQuerySet
+from keys.serializers.sessions import SessionRecord
+from keys.services.sessions import end_session
+from orgs.api.people import person, whole_person
+
+
+class Sessions(ApiView):
+    """The caller's sessions."""
+
+    access = {"GET": SIGNED_IN}
+
+    @listing("list_sessions", SessionRecord)
+    def get(self, request: Request) -> Response:
+        """The programs that are signed in as the caller, newest first. One that works in one organization sees itself."""
+        return self.page(sessions_in_reach(self.admission), SessionRecord)
+
+
+class OneSession(ApiView):
+    """One of the caller's sessions."""
+
+    access = {"DELETE": SIGNED_IN}
+
+    @operation("end_session", refusals=[Absent, Forbidden])
+    def delete(self, request: Request, session: str) -> Response:
+        """Ends one of the caller's sessions at once."""
+        row = sessions_in_reach(self.admission).by_reference(session)
+        if row is None:
+            raise Absent
+        end_session(actor=self.admission.principal, user_id=row.user_id, session=row.public_id)
+        return Response(status=204)
+
+
+def sessions_in_reach(admission: Admission) -> TokenSessionQuerySet:
+    """The living sessions of the caller's. Raises Forbidden for programs and for narrowed personal tokens."""
+    actor: UserPrincipal = person(admission)
+    if actor.session_id is not None and actor.is_narrowed:
+        return TokenSession.objects.of_user(actor.user_id).living().filter(id=actor.session_id)
+    return TokenSession.objects.of_user(whole_person(admission).user_id).living()

@@ -1,0 +1,67 @@
+"""Signing in, and the sessions that programs have, as the REST interface reads and shows them."""
+
+from rest_framework import serializers
+
+from config.kernel.api.fields import Id, Text
+from config.kernel.api.serializers import Body, Record
+from keys.models import TokenSession
+from keys.serializers.tokens import REFERENCE_LENGTH
+
+EMAIL_LENGTH = 254
+PASSWORD_LENGTH = 4096
+CODE_LENGTH = 20
+TOKEN_LENGTH = 80
+
+
+class SignIn(Body):
+    """What a person proves themselves by."""
+
+    email = Text(max_length=EMAIL_LENGTH)
+    password = Text(max_length=PASSWORD_LENGTH, trim_whitespace=False)
+    otp = Text(
+        max_length=CODE_LENGTH,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="The code of the person's second factor, if they have one.",
+    )
+    organization = Text(
+        max_length=REFERENCE_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="The id or slug of the one organization that the session works in; without it in all of theirs.",
+    )
+
+
+class Refreshing(Body):
+    """A refresh token, which is used up by this."""
+
+    refresh_token = Text(max_length=TOKEN_LENGTH, trim_whitespace=False)
+
+
+class IssuedTokensRecord(Record):
+    """The tokens that a program goes on with."""
+
+    access_token = serializers.CharField(help_text="For `Authorization: Bearer …`.")
+    refresh_token = serializers.CharField(help_text="For `auth/refresh`, once.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+
+
+class SessionRecord(Record):
+    """A program that signed in as the person."""
+
+    id = Id("ses")
+    organization_id = Id("org", allow_null=True, help_text="The one organization it works in; null for all.")
+    method = serializers.ChoiceField(choices=TokenSession.Method.values, help_text="How the person proved themselves.")
+    ip = serializers.CharField(allow_null=True, help_text="Where it was last refreshed from.")
+    user_agent = serializers.CharField(help_text="What the program calls itself.")
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(help_text="When it was last refreshed.")
+    expires_at = serializers.DateTimeField(help_text="When it ends, unless it is refreshed until then.")
+
+
+class EndedSessions(Record):
+    """How many sessions were ended."""
+
+    ended = serializers.IntegerField()
