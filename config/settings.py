@@ -299,7 +299,7 @@ TEMPLATES = [
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton"],
+            "builtins": ["django_cotton.templatetags.cotton", "config.kernel.templatetags.numbers"],
         },
     }
 ]

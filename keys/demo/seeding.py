@@ -25,6 +25,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.credentials import digest_of
 from keys.demo.building import Builder, principal
+from keys.demo.usage import ensure_usage
 from keys.demo.world import GUEST, STAFF, WORLDS, Person, World
 from keys.models import Key, PersonalToken
 from keys.services.keys import create_key, rotate_key
@@ -182,6 +183,7 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
             raise Conflict(f"The organization {world.slug} is not the demo's: rename it and try again.")
         projects = Project.objects.active().filter(slug__in=[slug for slug, _ in world.projects]).order_by("id")
         entries = [ensure_keys(project, people[Role.OWNER].user, file) for project in projects]
+        ensure_usage(organization)
     return {
         "id": organization.public_id,
         "slug": organization.slug,

@@ -76,7 +76,9 @@ class UsageDayQuerySet(TenantQuerySet["UsageDay"]):
         """All events together."""
         return self.aggregate(total=Sum("count"))["total"] or 0
 
-    def grouped(self, dimensions: Sequence[str], *, after: Sequence[Any] | None = None) -> "UsageDayQuerySet":
+    def grouped(
+        self, dimensions: Sequence[str], *, after: Sequence[Any] | None = None
+    ) -> "models.QuerySet[UsageDay, dict[str, Any]]":
         """Dictionaries of the dimensions' values and `total`, sorted as DIMENSIONS says.
 
         `after` are the values of the last group seen, for the page that follows it.
