@@ -10,6 +10,8 @@ from projects.models import Resource
 
 EVALUATION, EVALUATIONS = "/access/v1/evaluation", "/access/v1/evaluations"
 SEARCH = "/access/v1/search"
+PATHS = [EVALUATION, EVALUATIONS, *(f"{SEARCH}/{kind}" for kind in ("subject", "resource", "action"))]
+ODD_PAGES = [[], "x", {"limit": -1}, {"limit": "1"}, {"limit": 1.5}, {"limit": True}, {"token": 1}]
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
 
 
@@ -285,7 +287,7 @@ def test_a_search_that_misses_a_part_is_a_bad_request(pdp, question, kind, missi
     body = {name: part for name, part in question.items() if name != missing}
     assert pdp.post(f"{SEARCH}/{kind}", body).status_code == 400
     searched = {"subject": "subject", "resource": "resource"}.get(kind)
-    if searched != missing and missing != "action":
+    if missing not in (searched, "action"):
         assert pdp.post(f"{SEARCH}/{kind}", {**question, missing: {"type": "user"}}).status_code == 400
     if missing != "action":
         assert pdp.post(f"{SEARCH}/{kind}", {**question, missing: {"id": "x"}}).status_code == 400
