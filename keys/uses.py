@@ -1,10 +1,9 @@
 """Uses of keys: the exact count of those that are limited in number, and when and how often each was used.
 
 A limited number is kept in the key's own row and spent there, one statement a use. Everything else is gathered in
-memory and written every few seconds, so that a verification writes nothing; a killed process loses those seconds.
+memory and written twice a minute, so that a verification writes nothing; a process that ends loses that half minute.
 """
 
-import atexit
 import ipaddress
 import os
 import threading
@@ -26,7 +25,7 @@ from keys.models import Key
 
 logger = structlog.get_logger()
 
-INTERVAL = 5.0
+INTERVAL = 30.0
 # Beyond this many keys in one interval further keys are noted when they are used the next time.
 MOST_GATHERED = 200_000
 BATCH = 5_000
@@ -80,17 +79,17 @@ class UseRecorder:
         self._lock = threading.Lock()
         self._process = 0
 
-    def note(self, key_id: str, ip: str | None, count: int = 1) -> None:
-        """Remembers a use of a key, named by its public id, that happens now."""
+    def note(self, key_id: str, ip: str | None, now: float) -> None:
+        """Remembers a use of a key, named by its public id, at `now` (seconds since 1970)."""
         gathered = self._gathered
         use = gathered.get(key_id)
         if use is not None:
             # Two threads at once may count two uses as one; the exact numbers are those of `spend`.
-            use.at, use.count = time.time(), use.count + count
+            use.at, use.count = now, use.count + 1
             if ip is not None:
                 use.ip = ip
         elif len(gathered) < MOST_GATHERED:
-            gathered[key_id] = Use(time.time(), ip, count)
+            gathered[key_id] = Use(now, ip, 1)
             if self._process != os.getpid():
                 self._start()
 
@@ -100,7 +99,6 @@ class UseRecorder:
                 return
             self._process = os.getpid()
             threading.Thread(target=self._run, name="key-uses", daemon=True).start()
-            atexit.register(self.write)
 
     def _run(self) -> None:
         while True:

@@ -1,9 +1,10 @@
 """Whether a key is good for what somebody wants to do with it. The answer names one cause, the first that applies."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,9 @@ from keys.credentials import could_be_ours, digest_of
 from keys.facts import KeyFacts, ProjectFacts, address_allowed, load_keys
 from keys.models import Key
 from orgs.models import ServiceGrant
+
+# Members of an enumeration are looked up by name each time they are written; these are asked for in every request.
+SECRET = Key.Kind.SECRET.value
 
 Grants = Mapping[tuple[UUID, UUID | None], frozenset[Permission]]
 
@@ -35,6 +39,9 @@ class Code(StrEnum):
     PERMISSION_MISSING = "permission_missing"
     RATE_LIMITED = "rate_limited"
     USAGE_EXCEEDED = "usage_exceeded"
+
+
+VALID = Code.VALID
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Verification:
         return self.code == Code.VALID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """What somebody wants to know: may this key, from this origin and address, do this?"""
 
@@ -71,13 +78,17 @@ class Question:
     cost: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """The cause, with what is left of the key's limits where it came to asking them."""
 
     code: Code
     rate: limits.Left | None = None
     remaining: int | None = None
+
+
+# Of a key without limits of its own, which most are.
+PASSED = Verdict(VALID)
 
 
 def verify(questions: list[Question], *, admission: Admission) -> list[Verification]:
@@ -89,7 +100,7 @@ def verify(questions: list[Question], *, admission: Admission) -> list[Verificat
     digests = [digest_of(question.key) if could_be_ours(question.key) else None for question in questions]
     found = load_keys({digest for digest in digests if digest})
     known = _knowable(found.values(), admission)
-    now = datetime.now(UTC)
+    now = time.time()
     answers = []
     for question, digest in zip(questions, digests, strict=True):
         key = found.get(digest) if digest else None
@@ -128,8 +139,11 @@ def may_verify(grants: Grants, project: ProjectFacts) -> bool:
     return Permission.KEYS_VERIFY in everywhere | grants.get((project.organization.id, project.id), frozenset())
 
 
-def judge(key: KeyFacts, question: Question, now: datetime) -> Verdict:
-    """The verdict on a key that the asker may know of. Counts the use against its limits when nothing else refuses."""
+def judge(key: KeyFacts, question: Question, now: float) -> Verdict:
+    """The verdict at `now` (seconds since 1970) on a key that the asker may know of.
+
+    Counts the use against the key's limits when nothing else refuses.
+    """
     code = refusal(key, question, now)
     if code is not None:
         return Verdict(code)
@@ -139,21 +153,21 @@ def judge(key: KeyFacts, question: Question, now: datetime) -> Verdict:
         if not rate.is_granted:
             return Verdict(Code.RATE_LIMITED, rate)
     if not key.is_counted:
-        uses.recorder.note(key.public_id, question.ip)
-        return Verdict(Code.VALID, rate)
+        uses.recorder.note(key.public_id, question.ip, now)
+        return Verdict(VALID, rate) if rate is not None else PASSED
     is_spent, remaining = uses.spend(key, question.cost)
     if not is_spent:
         return Verdict(Code.USAGE_EXCEEDED, rate, remaining)
-    uses.recorder.note(key.public_id, question.ip)
-    return Verdict(Code.VALID, rate, remaining)
+    uses.recorder.note(key.public_id, question.ip, now)
+    return Verdict(VALID, rate, remaining)
 
 
-def refusal(key: KeyFacts, question: Question, now: datetime) -> Code | None:
+def refusal(key: KeyFacts, question: Question, now: float) -> Code | None:
     """The first cause that applies of those that count nothing, or None."""
     return state_refusal(key, now) or use_refusal(key, question)
 
 
-def state_refusal(key: KeyFacts, now: datetime) -> Code | None:
+def state_refusal(key: KeyFacts, now: float) -> Code | None:
     """Why the key works for nobody at `now`, or None."""
     project = key.project
     if not project.organization.is_active:
@@ -162,7 +176,7 @@ def state_refusal(key: KeyFacts, now: datetime) -> Code | None:
         return Code.DISABLED
     if key.is_revoked:
         return Code.REVOKED
-    return Code.EXPIRED if key.expires_at is not None and key.expires_at <= now else None
+    return Code.EXPIRED if key.expires <= now else None
 
 
 def use_refusal(key: KeyFacts, question: Question) -> Code | None:
@@ -170,7 +184,7 @@ def use_refusal(key: KeyFacts, question: Question) -> Code | None:
     if key.networks and not address_allowed(question.ip, key.networks):
         return Code.IP_NOT_ALLOWED
     # A secret key never comes from a browser.
-    if question.origin is not None and key.kind == Key.Kind.SECRET:
+    if question.origin is not None and key.kind == SECRET:
         return Code.ORIGIN_NOT_ALLOWED
     if question.permission is not None and question.permission not in key.permissions:
         return Code.PERMISSION_MISSING

@@ -41,7 +41,8 @@ class ChangeFeed:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-        self._usable_until = 0.0
+        # Read in every request of the fast path: `time.monotonic() < usable_until` is what `is_fresh` begins with.
+        self.usable_until = 0.0
         self._lower = 0
         self._seen: set[str] = set()
         self._read_at = 0.0
@@ -56,7 +57,7 @@ class ChangeFeed:
     @property
     def is_fresh(self) -> bool:
         """Whether what is kept in memory may be used now. Starts the reading on first use in each process."""
-        if time.monotonic() < self._usable_until:
+        if time.monotonic() < self.usable_until:
             return True
         if self._process != os.getpid():
             self._start()
@@ -95,7 +96,7 @@ class ChangeFeed:
         self._seen = {note for note, _, _ in notes}
         self._lower = oldest
         self._read_at = started
-        self._usable_until = started + MAXIMUM_AGE
+        self.usable_until = started + MAXIMUM_AGE
 
     def _tell(self, kind: str, entity: UUID | None) -> None:
         # Before the listeners: whoever loads a row meanwhile sees by it that the row may be of before the change.

@@ -5,14 +5,17 @@ it leaves to the full path, which has the last word on every refusal of the requ
 words errors, and a handler can only be faster, never more permissive. Handlers are named by TENANTRY_HOT_ROUTES.
 """
 
+import itertools
+import secrets
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
-from uuid_utils import uuid7
 
 from config.kernel.middleware import REQUEST_ID
 
@@ -28,16 +31,6 @@ Handler = Callable[[Environ, bytes], Answer | None]
 OK = "200 OK"
 ACCEPTED = "202 Accepted"
 JSON = "application/json"
-# Requests with one of these are unusual: other bodies, conditions, tunnels, signatures.
-UNUSUAL = (
-    "HTTP_TRANSFER_ENCODING",
-    "HTTP_CONTENT_ENCODING",
-    "HTTP_SIGNATURE",
-    "HTTP_SIGNATURE_INPUT",
-    "HTTP_IDEMPOTENCY_KEY",
-    "HTTP_COOKIE",
-    "HTTP_EXPECT",
-)
 
 
 class Door:
@@ -47,9 +40,10 @@ class Door:
         self._application = application
         self._routes = dict(routes)
         self._longest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        self._hosts = served_hosts(settings.ALLOWED_HOSTS)
         self._encrypted_only = settings.SECURE_SSL_REDIRECT
         self._headers = always()
+        self._process = secrets.token_hex(10)
+        self._count = itertools.count()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         handler = self._routes.get(environ["PATH_INFO"])
@@ -63,7 +57,7 @@ class Door:
         status, content, headers = answer
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not request_id or not REQUEST_ID.match(request_id):
-            request_id = f"req_{uuid7().hex}"
+            request_id = f"req_{self._process}{next(self._count):012x}"
         start_response(
             status,
             [*self._headers, *headers, ("X-Request-Id", request_id), ("Content-Length", str(len(content)))],
@@ -78,9 +72,9 @@ class Door:
             and not environ.get("QUERY_STRING")
             and length.isdecimal()
             and int(length) <= self._longest
-            and environ.get("HTTP_HOST") in self._hosts
+            and is_served(environ.get("HTTP_HOST", ""))
             and not (self._encrypted_only and environ.get("HTTP_X_FORWARDED_PROTO") != "https")
-            and not any(map(environ.__contains__, UNUSUAL))
+            and "HTTP_SIGNATURE_INPUT" not in environ
         )
 
     def _answer(self, handler: Handler, environ: Environ, body: bytes) -> Answer | None:
@@ -91,12 +85,10 @@ class Door:
             return None
 
 
-def served_hosts(allowed: Iterable[str]) -> frozenset[str]:
-    """The Host headers that the door serves: the exact names of ALLOWED_HOSTS, and the address of TENANTRY_URL."""
-    own = settings.TENANTRY_URL.split("://", 1)[1]
-    name = own.rsplit(":", 1)[0] if not own.endswith("]") else own
-    exact = {host for host in allowed if not host.startswith((".", "*"))}
-    return frozenset(exact | ({own} if name in exact else set()))
+@lru_cache(maxsize=256)
+def is_served(host: str) -> bool:
+    """Whether a Host header is one of ALLOWED_HOSTS, by Django's own rules."""
+    return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 
 
 def always() -> list[tuple[str, str]]:

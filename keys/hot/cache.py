@@ -5,6 +5,7 @@ key that holds it is loaded again at its next use, without looking for them.
 """
 
 from collections.abc import Iterable
+from time import monotonic
 from uuid import UUID
 
 from django.conf import settings
@@ -35,15 +36,15 @@ class KeyCache:
 
     def get(self, digest: bytes) -> KeyFacts | None:
         """The key of a digest as it was at most a second ago; None when there is none. Raises django.db.Error."""
-        key = self._keys.get(digest)
-        if key is not None and key.project.is_current and self._feed.is_fresh:
-            return key
-        return self.load([digest]).get(digest)
+        return self.kept(digest) or self.load([digest]).get(digest)
 
     def kept(self, digest: bytes) -> KeyFacts | None:
         """The key of a digest when memory may answer for it; None says nothing."""
         key = self._keys.get(digest)
-        return key if key is not None and key.project.is_current and self._feed.is_fresh else None
+        if key is None or monotonic() >= self._feed.usable_until:
+            return None
+        project = key.project
+        return None if project.is_stale or project.organization.is_stale else key
 
     def load(self, digests: Iterable[bytes]) -> dict[bytes, KeyFacts]:
         """The keys of these digests as they are now, kept for the next time. Raises django.db.Error."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from datetime import UTC, datetime
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -11,20 +11,24 @@ import orjson
 from config.kernel.hot import OK, Answer
 from config.kernel.permissions import Permission
 from keys.credentials import could_be_ours
-from keys.facts import KeyFacts, ProjectFacts
+from keys.facts import KeyFacts
 from keys.hot.cache import cache
 from keys.hot.callers import calling_key
-from keys.verification import Code, Question, Verdict, judge
+from keys.verification import PASSED, Code, Question, Verdict, judge
 
 LONGEST_KEY = 1000
+MARKS_OF_A_KEY = 4
 LONGEST_ORIGIN = 300
 LARGEST_COST = 1_000_000
+VERIFY = Permission.KEYS_VERIFY.value
 PERMISSIONS = frozenset(permission.value for permission in Permission)
 FIELDS = frozenset({"key", "origin", "ip", "permission", "cost"})
 
 HEADS = {
-    code: orjson.dumps({"valid": code == Code.VALID, "code": code.value})[:-1] + b',"key_id":"' for code in list(Code)
+    code.value: orjson.dumps({"valid": code == Code.VALID, "code": code.value})[:-1] + b',"key_id":"'
+    for code in list(Code)
 }
+NO_LIMITS = b',"expires_at":null,"ratelimit":null,"remaining":null}'
 NOT_FOUND = orjson.dumps(
     {
         "valid": False,
@@ -43,8 +47,8 @@ def verify_key(environ: dict[str, Any], body: bytes) -> Answer | None:
     question = read(body)
     if question is None:
         return None
-    now = datetime.now(UTC)
-    caller = calling_key(environ, Permission.KEYS_VERIFY, now)
+    now = time.time()
+    caller = calling_key(environ, VERIFY, now)
     if caller is None:
         return None
     digest = hashlib.sha256(question.key.encode()).digest()
@@ -62,17 +66,18 @@ def read(body: bytes) -> Question | None:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    # Each name and each text has two quotation marks; were there more, a name would come twice, which orjson accepts.
     if type(data) is not dict or b"\\" in body:
-        return None
-    texts = sum(type(value) is str for value in data.values())
-    if body.count(b'"') != 2 * (len(data) + texts) or not data.keys() <= FIELDS:
         return None
     key = data.get("key")
     if type(key) is not str or len(key) > LONGEST_KEY or not key.isprintable():
         return None
-    if len(data) == 1:
-        return Question(key)
+    # Each name and each text has two quotation marks; were there more, a name would come twice, which orjson accepts.
+    marks = body.count(b'"')
+    if marks == MARKS_OF_A_KEY:
+        return Question(key) if len(data) == 1 else None
+    texts = sum(type(value) is str for value in data.values())
+    if marks != 2 * (len(data) + texts) or not data.keys() <= FIELDS:
+        return None
     return _with_conditions(data)
 
 
@@ -103,38 +108,12 @@ def _address(text: str) -> str | None:
 
 def told(key: KeyFacts, verdict: Verdict) -> bytes:
     """The verdict as JSON, with the fields of VerificationRecord."""
+    tail = NO_LIMITS if verdict is PASSED and key.expires_at is None else _tail(key, verdict)
+    return b"".join((HEADS[verdict.code._value_], key.public_id.encode(), key.common, key.metadata.encode(), tail))
+
+
+def _tail(key: KeyFacts, verdict: Verdict) -> bytes:
     expires = b"null" if key.expires_at is None else key.expires_at.strftime('"%Y-%m-%dT%H:%M:%S.%fZ"').encode()
     rate = b"null" if verdict.rate is None else orjson.dumps(verdict.rate.told())
     remaining = b"null" if verdict.remaining is None else b"%d" % verdict.remaining
-    return b"".join(
-        (
-            HEADS[verdict.code],
-            key.public_id.encode(),
-            _shared(key.project, key.kind, key.mode, key.permissions),
-            key.metadata.encode(),
-            b',"expires_at":',
-            expires,
-            b',"ratelimit":',
-            rate,
-            b',"remaining":',
-            remaining,
-            b"}",
-        )
-    )
-
-
-@lru_cache(maxsize=16384)
-def _shared(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, ...]) -> bytes:
-    """The part of the answer that is the same for many keys. Projects compare by identity: a changed one is another."""
-    organization = project.organization
-    shared = orjson.dumps(
-        {
-            "organization_id": organization.public_id,
-            "project_id": project.public_id,
-            "kind": kind,
-            "mode": mode,
-            "permissions": permissions,
-            "plan": organization.plan,
-        }
-    )
-    return b'",' + shared[1:-1] + b',"metadata":'
+    return b"".join((b',"expires_at":', expires, b',"ratelimit":', rate, b',"remaining":', remaining, b"}"))

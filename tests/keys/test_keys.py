@@ -34,7 +34,9 @@ def create(cast: Cast, **fields: Any) -> tuple[Key, str]:
 
 def code(cast: Cast, plaintext: str, **question: Any) -> Code:
     cast.acme.refresh_from_db()
-    return verify([Question(plaintext, **question)], admission=Admission(cast.principal(cast.owner), organization=cast.acme))[0].code
+    return verify(
+        [Question(plaintext, **question)], admission=Admission(cast.principal(cast.owner), organization=cast.acme)
+    )[0].code
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
