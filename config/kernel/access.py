@@ -222,7 +222,10 @@ def _admit_program(principal: Principal, access: Access, headers: Mapping[str, s
         reference = headers.get("X-Organization-Id")
         if reference is None:
             raise AuthFailure
-        return organization_gate().admit(principal, reference, while_inactive=False)
+        admission = organization_gate().admit(principal, reference, while_inactive=False)
+        if access.across:  # the view looks at each project's grants by itself
+            return replace(admission, permissions=frozenset().union(*admission.grants.values()))
+        return admission
     raise PermissionMissing(access.permission or "")
 
 

@@ -33,10 +33,10 @@ REST_PREFIXES = ("/api/", "/access/", "/.well-known/")
 WHO = {
     AccessKind.PUBLIC: "everybody",
     AccessKind.SIGNED_IN: "whoever is signed in",
-    AccessKind.ORGANIZATION: "members and keys of the organization",
-    AccessKind.PROJECT: "members of the organization, keys of the project",
+    AccessKind.ORGANIZATION: "members, keys and agents of the organization, service accounts with its grant",
+    AccessKind.PROJECT: "members of the organization, keys and agents of the project, service accounts with its grant",
     AccessKind.STAFF: "staff with a second factor",
-    AccessKind.SERVICE: "secret keys",
+    AccessKind.SERVICE: "secret keys and agents, service accounts with a grant",
     AccessKind.PUBLISHABLE: "publishable keys, from a browser",
     AccessKind.CALLER: "whoever has a credential, in one organization",
 }
@@ -97,7 +97,8 @@ def _access_rows(routes: list[Route]) -> Iterator[list[str]]:
 def _who(access: Access) -> str:
     programs = access.kind == AccessKind.PUBLISHABLE and access.permission is not None
     also = (", also while it is being deleted" if access.while_inactive else "") + (", secret keys" if programs else "")
-    return WHO[access.kind] + also
+    across = " (without X-Organization-Id for all of its grants at once)" if access.across else ""
+    return WHO[access.kind] + also + across
 
 
 # -- permissions -----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys import tidying
 from keys.models import UsedNonce
+from keys.services.keys import create_key
 from keys.services.service_accounts import (
     disable_service_account,
     enable_service_account,
@@ -424,3 +425,46 @@ def test_secrets_are_forgotten_long_after_their_end(cast: Cast, gateway: Gateway
     with time_machine.travel(timezone.now() + timedelta(days=31)):
         assert tidying.tidy() == 1
     assert ServiceAccountSecret.objects.count() == 1
+
+
+VERIFY = "/api/v1/keys/verify"
+
+
+def code(answer: Any) -> str:
+    assert answer.status_code == 200, answer.content
+    return answer.json()["code"]
+
+
+def test_whose_key_it_is_is_told_of_granted_organizations_alone(cast: Cast):
+    gateway = make_gateway(cast)
+    keys = [{"key": cast.secret_key}, {"key": cast.foreign_secret_key}]
+    assert [code(gateway.ask("POST", VERIFY, key)) for key in keys] == ["not_found", "not_found"]
+    gateway.grant(cast.acme, "keys:verify")
+    gateway.grant(cast.globex, "view_org")
+    found, hidden = (gateway.ask("POST", VERIFY, key).json() for key in keys)
+    assert (found["code"], found["organization_id"]) == ("valid", cast.acme.public_id)
+    assert hidden["code"] == "not_found"
+
+
+def test_a_grant_for_one_project_verifies_its_keys_and_no_others(cast: Cast):
+    gateway = make_gateway(cast)
+    gateway.grant(cast.acme, "keys:verify", project=cast.project)
+    with tenant_scope(cast.acme.id):
+        other = Project.objects.create(name="Other", slug="other")
+        _, hidden = create_key(
+            actor=cast.principal(cast.owner), holder=frozenset(), project_id=other.id, kind="secret", mode="live",
+            name="Hidden", permissions=["keys:verify"],
+        )  # fmt: skip
+    for headers in ({}, {"X_Organization_Id": cast.acme.public_id}):
+        assert code(gateway.ask("POST", VERIFY, {"key": cast.secret_key}, **headers)) == "valid"
+        assert code(gateway.ask("POST", VERIFY, {"key": hidden}, **headers)) == "not_found"
+    foreign = {"X_Organization_Id": cast.globex.public_id}
+    assert gateway.ask("POST", VERIFY, {"key": cast.secret_key}, **foreign).status_code == 404
+
+
+def test_without_the_permission_a_granted_account_verifies_nothing(cast: Cast):
+    gateway = make_gateway(cast)
+    gateway.grant(cast.acme, "view_org")
+    refused = gateway.ask("POST", VERIFY, {"key": cast.secret_key}, X_Organization_Id=cast.acme.public_id)
+    assert (refused.status_code, refused.json()["permission"]) == (403, "keys:verify")
+    assert code(gateway.ask("POST", VERIFY, {"key": cast.secret_key})) == "not_found"

@@ -77,7 +77,8 @@ SECURITY_SCHEMES = {
 
 DESCRIPTION = """Organizations, people and roles, projects and keys, and the ledger of what happened.
 
-Send a personal token or a secret key in `Authorization: Bearer …`, or in `X-API-Key`. Bodies are JSON in UTF-8 of at
+Send a personal token or a secret key in `Authorization: Bearer …`, or in `X-API-Key`. Service accounts sign their
+requests instead (RFC 9421), and get signed answers. Bodies are JSON in UTF-8 of at
 most 1 MiB; fields and query parameters that are not named here are refused. Lists are paged: pass `next` of one answer
 as `cursor` of the following request. Ids are TypeIDs (`org_…`), times are UTC.
 
@@ -288,7 +289,9 @@ def needed(access: Access) -> str:
         case AccessKind.CALLER:
             return "Needs any valid credential; people and service accounts name the organization in X-Organization-Id."
         case AccessKind.SERVICE:
-            return f"Needs a secret key with the permission `{access.permission}`."
+            return (
+                f"Needs a secret key, an agent or a granted service account with the permission `{access.permission}`."
+            )
         case AccessKind.PUBLISHABLE:
             other = f", or a secret key with the permission `{access.permission}`" if access.permission else ""
             return f"Needs a publishable key, sent by a browser together with its Origin{other}."
