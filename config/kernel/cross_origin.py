@@ -17,6 +17,7 @@ from config.kernel.routes import owner_of
 
 # A page's own origin as browsers write it; `null` and what is no web page are never answered to.
 WEB_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
+LONGEST_ORIGIN = 300  # a name of 253 characters, scheme and port (RFC 1035, 2.3.4)
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "authorization, x-api-key, content-type",
@@ -26,7 +27,7 @@ PREFLIGHT = {
 
 def headers_for(origin: str | None) -> dict[str, str]:
     """The headers that let a page of that origin read an answer. Empty for what is no origin of a web page."""
-    if origin is None or not WEB_ORIGIN.fullmatch(origin):
+    if origin is None or len(origin) > LONGEST_ORIGIN or not WEB_ORIGIN.fullmatch(origin):
         return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 
