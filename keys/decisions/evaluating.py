@@ -66,13 +66,14 @@ def answers(items: Iterable[Question | Fault], *, caller: Caller, facts: Facts |
         if isinstance(item, Fault):
             found.append(item.answer())
             continue
-        decision = None
+        answer = PLAIN
         try:
-            if facts is not None and maker is not None:
-                decision = decided(item, caller=caller, facts=facts, maker=maker)
+            decision = decided(item, caller=caller, facts=facts, maker=maker) if facts and maker else None
+            if decision is not None:
+                answer = answer_of(decision)
         except Exception:
             logger.exception("a decision failed")
-        found.append(PLAIN if decision is None else answer_of(decision))
+        found.append(answer)
     return found
 
 

@@ -78,7 +78,7 @@ def caller(world: World, kind: str):
     return world.user(Role.DEVELOPER)
 
 
-def pages(world: World, kind: str, asker, read, body: dict, limit: int) -> list:
+def pages(world: World, kind: str, asker, read, *, body: dict, limit: int) -> list:
     found, token = [], ""
     while True:
         page = {"token": token} if token else {"limit": limit}
@@ -103,7 +103,9 @@ def pages(world: World, kind: str, asker, read, body: dict, limit: int) -> list:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-def test_a_search_finds_exactly_those_that_a_check_allows(cast, plan, kind, action, limit, pick):
+def test_a_search_finds_exactly_those_that_a_check_allows(  # noqa: PLR0917 - a fixture and what Hypothesis draws
+    cast, plan, kind, action, limit, pick
+):
     with transaction.atomic():
         world = made(cast, plan)
         asker = caller(world, kind)
@@ -132,7 +134,7 @@ def test_a_search_finds_exactly_those_that_a_check_allows(cast, plan, kind, acti
                 "action": {"name": action},
                 "resource": {"type": place[0], "id": place[1]},
             }
-            found = pages(world, "subject", admission, subject_search_of, body, limit)
+            found = pages(world, "subject", admission, subject_search_of, body=body, limit=limit)
             if of_type:
                 answers = allowed([(name, action, place) for name in of_type])
                 expected = [name[1] for name, yes in zip(of_type, answers, strict=True) if yes]
@@ -148,7 +150,7 @@ def test_a_search_finds_exactly_those_that_a_check_allows(cast, plan, kind, acti
                 "action": {"name": action},
                 "resource": {"type": resource_type},
             }
-            found = pages(world, "resource", admission, resource_search_of, body, limit)
+            found = pages(world, "resource", admission, resource_search_of, body=body, limit=limit)
             if of_type:
                 answers = allowed([(subject, action, name) for name in of_type])
                 expected = [name[1] for name, yes in zip(of_type, answers, strict=True) if yes]
@@ -160,7 +162,7 @@ def test_a_search_finds_exactly_those_that_a_check_allows(cast, plan, kind, acti
             "subject": {"type": subject[0], "id": subject[1]},
             "resource": {"type": place[0], "id": place[1]},
         }
-        found = pages(world, "action", admission, action_search_of, body, limit)
+        found = pages(world, "action", admission, action_search_of, body=body, limit=limit)
         names = sorted(map(str, Permission))
         answers = allowed([(subject, name, place) for name in names])
         assert [item["name"] for item in found] == [name for name, yes in zip(names, answers, strict=True) if yes]
@@ -183,5 +185,5 @@ def test_a_page_ends_after_so_many_candidates_and_its_token_leads_on(cast, monke
     first = world.searched("subject", asker, subject_search_of(body))
     assert [item["id"] for item in first["results"]] == [cast.owner.public_id]
     assert first["page"]["next_token"]
-    found = pages(world, "subject", asker, subject_search_of, body, 100)
+    found = pages(world, "subject", asker, subject_search_of, body=body, limit=100)
     assert [item["id"] for item in found] == [cast.owner.public_id, last.public_id]
