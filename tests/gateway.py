@@ -35,7 +35,7 @@ sample = load_sample()
 class Gateway:
     """A service account with a secret."""
 
-    cast: Cast
+    cast: Cast | None
     account: ServiceAccount
     key_id: str
     secret: str

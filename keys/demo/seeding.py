@@ -25,6 +25,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.credentials import digest_of
 from keys.demo.building import Builder, principal
+from keys.demo.services import ensure_products
 from keys.demo.usage import ensure_usage
 from keys.demo.world import GUEST, STAFF, WORLDS, Person, World
 from keys.models import Key, PersonalToken
@@ -68,6 +69,7 @@ def seed() -> Outcome:
             "organizations": [ensure_world(world, file, passwords[world.slug], guest.user) for world in WORLDS],
             "guest": guest.credentials(file),
             "staff": ensure_staff(file),
+            "service_account": ensure_products(WORLDS, file.service_account),
         }
     if content == file.content:
         return Outcome(changed=False, path=path)
@@ -80,6 +82,7 @@ class CredentialFile:
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
+        self.service_account: dict[str, str] = dict(content.get("service_account", {}))
         people = [content.get("guest", {}), content.get("staff", {})]
         self.secret_keys: dict[str, str] = {}
         for organization in content.get("organizations", []):

@@ -32,8 +32,39 @@ class World:
     invited: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Product:
+    """One that acts in the organizations as a service account, in all of each or in its first project."""
+
+    name: str
+    description: str
+    permissions: list[Permission]
+    in_one_project: bool = False
+
+
 GUEST = Person("robin.okafor@audits.example", "Robin Okafor", "198.51.100.77")
 STAFF = Person("staff@tenantry.example", "Sam Whitlock")
+
+# The first is the one whose secret is in the file.
+PRODUCTS = [
+    Product(
+        "Gateway",
+        "Verifies keys and asks for decisions in front of the products",
+        [
+            Permission.ACCESS_EVALUATE,
+            Permission.ENV_READ,
+            Permission.KEYS_VERIFY,
+            Permission.USAGE_TRACK,
+            Permission.VIEW_ORG,
+        ],
+    ),
+    Product(
+        "Reports",
+        "Draws up monthly reports of usage",
+        [Permission.VIEW_ORG, Permission.VIEW_USAGE],
+        in_one_project=True,
+    ),
+]
 
 WORLDS = [
     World(

@@ -21,12 +21,24 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from keys.models import Key, PersonalToken
 from keys.services.keys import revoke_key
-from orgs.models import CustomRole, Invitation, Membership, Organization, User
+from keys.services.service_grants import withdraw_grant
+from orgs.models import (
+    CustomRole,
+    Invitation,
+    Membership,
+    Organization,
+    ServiceAccount,
+    ServiceAccountSecret,
+    ServiceGrant,
+    User,
+)
 from projects.models import Project
 from tests.conftest import JSONClient
+from tests.gateway import Gateway
 
 MODELS: list[type[Model]] = [
-    AuditEvent, CustomRole, Invitation, Key, Membership, Organization, PersonalToken, Project, User
+    AuditEvent, CustomRole, Invitation, Key, Membership, Organization, PersonalToken, Project, ServiceAccount,
+    ServiceAccountSecret, ServiceGrant, User,
 ]  # fmt: skip
 
 
@@ -44,6 +56,13 @@ def seed() -> None:
 
 def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
+
+
+def gateway_of(content: dict[str, Any]) -> Gateway:
+    """The product whose secret is in the file."""
+    given = content["service_account"]
+    secret = ServiceAccountSecret.objects.by_key_id(given["key_id"])
+    return Gateway(None, secret.account, given["key_id"], given["secret"])
 
 
 def counts() -> dict[str, int]:
@@ -70,7 +89,7 @@ def test_the_file_has_the_shape_that_others_rely_on(file: Path):
             assert re.match("pk_live_", project["publishable_key"])
             assert re.match("sk_live_", project["secret_key"])
     assert set(content["staff"]) == {"email", "password", "totp_secret"}
-    assert "service_account" not in content, "not built yet: it must not be faked"
+    assert set(content["service_account"]) == {"key_id", "secret"}
 
 
 def test_everything_in_the_file_works(file: Path):
@@ -86,6 +105,7 @@ def test_everything_in_the_file_works(file: Path):
             for name in ("secret_key", "publishable_key"):
                 answer = client.post("/api/v1/keys/verify", {"key": project[name]}).json()
                 assert (answer["valid"], answer["project_id"]) == (True, project["id"])
+        assert gateway_of(content).ask("GET", f"/api/v1/orgs/{organization['slug']}").status_code == 200
     guest = JSONClient(content["guest"]["personal_token"]).get("/api/v1/orgs").json()
     assert {row["slug"] for row in guest["data"]} == {row["slug"] for row in content["organizations"]}
 
@@ -134,6 +154,8 @@ def test_a_lost_file_is_written_again_with_credentials_that_work(file: Path, dam
         assert not user.check_password(old["password"])
         assert JSONClient(new["personal_token"]).get("/api/v1/whoami").status_code == 200
         assert JSONClient(old["personal_token"]).get("/api/v1/whoami").status_code == 401
+    assert gateway_of(content).ask("GET", "/api/v1/orgs/acme-robotics").status_code == 200
+    assert gateway_of(before).ask("GET", "/api/v1/orgs/acme-robotics").status_code == 401
     for old, new in zip(before["organizations"], content["organizations"], strict=True):
         for project_before, project in zip(old["projects"], new["projects"], strict=True):
             assert project["publishable_key"] == project_before["publishable_key"]
@@ -197,3 +219,16 @@ def test_it_is_for_development(file: Path):
         call_command("seed_demo")
     assert not file.exists()
     assert not User.objects.filter(email="olivia.hart@acme.example").exists()
+
+
+def test_a_grant_that_was_withdrawn_stays_withdrawn(file: Path):
+    seed()
+    organization = Organization.objects.get(slug="acme-robotics")
+    with tenant_scope(organization.id):
+        for grant in ServiceGrant.objects.all():
+            withdraw_grant(actor=SYSTEM, grant_id=grant.id)
+    before = file.read_bytes()
+    seed()
+    assert file.read_bytes() == before
+    with tenant_scope(organization.id):
+        assert not ServiceGrant.objects.in_force().exists()

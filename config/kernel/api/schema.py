@@ -78,8 +78,8 @@ SECURITY_SCHEMES = {
 DESCRIPTION = """Organizations, people and roles, projects and keys, and the ledger of what happened.
 
 Send a personal token or a secret key in `Authorization: Bearer …`, or in `X-API-Key`. Service accounts sign their
-requests instead (RFC 9421), and get signed answers. Bodies are JSON in UTF-8 of at
-most 1 MiB; fields and query parameters that are not named here are refused. Lists are paged: pass `next` of one answer
+requests instead (RFC 9421), and get signed answers. Bodies are JSON in UTF-8 of at most 1 MiB; fields and query
+parameters that are not named here are refused. Lists are paged: pass `next` of one answer
 as `cursor` of the following request. Ids are TypeIDs (`org_…`), times are UTC.
 
 Every error is a problem (RFC 9457) whose `code` is stable. What you may not know of is answered like what does not
