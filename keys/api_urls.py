@@ -2,6 +2,14 @@
 
 from django.urls import path
 
+from keys.api.agents import (
+    AgentEnrolment,
+    AgentEnrolmentToken,
+    AgentRenewal,
+    AgentRevocation,
+    Agents,
+    OneAgent,
+)
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.keys import KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.licences import LicenceVerification
@@ -18,6 +26,8 @@ KEYS = "orgs/<str:organization>/projects/<str:project>/keys"
 KEY = f"{KEYS}/<str:key>"
 GRANTS = "orgs/<str:organization>/service-grants"
 GRANT = f"{GRANTS}/<str:grant>"
+AGENTS = "orgs/<str:organization>/projects/<str:project>/agents"
+AGENT = f"{AGENTS}/<str:agent>"
 
 urlpatterns = [
     path("auth/bootstrap", Bootstrap.as_view(), name="api-bootstrap"),
@@ -47,6 +57,12 @@ urlpatterns = [
         ProjectUsageFile.as_view(),
         name="api-project-usage-file",
     ),
+    path(AGENTS, Agents.as_view(), name="api-agents"),
+    path(AGENT, OneAgent.as_view(), name="api-agent"),
+    path(f"{AGENT}/enrolment-token", AgentEnrolmentToken.as_view(), name="api-agent-enrolment-token"),
+    path(f"{AGENT}/revoke", AgentRevocation.as_view(), name="api-agent-revoke"),
+    path("agents/enroll", AgentEnrolment.as_view(), name="api-agents-enroll"),
+    path("agents/refresh", AgentRenewal.as_view(), name="api-agents-refresh"),
     path("me/sessions", Sessions.as_view(), name="api-sessions"),
     path("me/sessions/<str:session>", OneSession.as_view(), name="api-session"),
     path("me/tokens", Tokens.as_view(), name="api-tokens"),

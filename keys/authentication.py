@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from config.kernel.context import current_request
 from config.kernel.errors import AuthFailure
 from config.kernel.identifiers import parse_public_id
-from config.kernel.principals import KeyPrincipal, Principal, PublishablePrincipal, UserPrincipal
-from config.kernel.tenancy.scope import system_scope
+from config.kernel.principals import AgentPrincipal, KeyPrincipal, Principal, PublishablePrincipal, UserPrincipal
+from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys.credentials import digest_of, looks_like_credential, looks_like_token, prefix_of
 from keys.facts import address_allowed, networks_of
-from keys.models import Key, PersonalToken, TokenSession
+from keys.models import Agent, Key, PersonalToken, TokenSession
+from keys.services.agents import agent_principal
 from keys.signatures import is_signed, service_behind
 from keys.signing import Purpose, ourselves, purpose_of, read
 from keys.uses import recorder
@@ -121,8 +122,11 @@ def person_behind(text: str) -> UserPrincipal:
 
 def bearer_behind(text: str) -> Principal:
     """The principal of a token that we signed. Raises AuthFailure for one that is for something else."""
-    if purpose_of(text) == Purpose.ACCESS:
+    purpose = purpose_of(text)
+    if purpose == Purpose.ACCESS:
         return session_behind(text)
+    if purpose == Purpose.AGENT:
+        return agent_behind(text)
     raise AuthFailure
 
 
@@ -142,3 +146,18 @@ def session_behind(text: str) -> UserPrincipal:
     return UserPrincipal.of(
         user_id=user.id, email=user.email, organization_id=session.organization_id, session_id=session.id
     )
+
+
+def agent_behind(text: str) -> AgentPrincipal:
+    """The agent of a token. What it may is read here and now. Raises AuthFailure unless it and its project work."""
+    claims = read(text, purpose=Purpose.AGENT, audience=ourselves())
+    agent_id, organization_id = parse_public_id("agt", claims.get("sub", "")), parse_public_id("org", claims["org"])
+    if agent_id is None or organization_id is None:
+        raise AuthFailure
+    with tenant_scope(organization_id):
+        agent = Agent.objects.select_related("project").filter(id=agent_id).first()
+    if agent is None or agent.revoked_at is not None or agent.generation != claims["gen"]:
+        raise AuthFailure
+    if not agent.project.is_active or agent.project.public_id != claims["prj"]:
+        raise AuthFailure
+    return agent_principal(agent)

@@ -73,3 +73,24 @@ REFRESH_TOKEN_REUSED = declare(
     "refresh_token.reused",
     "A refresh token came a second time, so somebody may have copied it: its session was ended.",
 )
+
+AGENT_CREATED = declare(
+    "agent.created",
+    "An agent was made.",
+    {"project": "its project", "permissions": "what it may", "token_lifetime_seconds": "how long its tokens live"},
+)
+AGENT_UPDATED = declare(
+    "agent.updated",
+    "An agent's name, permissions or lifetime of tokens changed.",
+    {"changes": "each changed field: [old, new]"},
+)
+AGENT_ENROLMENT_ISSUED = declare(
+    "agent.enrolment_issued",
+    "An agent got a new enrolment token.",
+    {"project": "its project", "expires_at": "until when it can be exchanged"},
+)
+AGENT_ENROLLED = declare("agent.enrolled", "An agent exchanged its enrolment token.", {"project": "its project"})
+AGENT_ENROLMENT_REFUSED = declare(
+    "agent.enrolment_refused", "Somebody came with an enrolment token that opens nothing.", {"cause": "why"}
+)
+AGENT_REVOKED = declare("agent.revoked", "An agent was revoked.", {"project": "its project"})

@@ -32,6 +32,7 @@ SYSTEM_SCOPES = {
     ("config/admin.py", "staff pages"),
     ("config/kernel/api/idempotency.py", "idempotency key"),
     ("keys/authentication.py", "key look-up"),
+    ("keys/services/agents.py", "agent by its enrolment token"),
     ("keys/services/sessions.py", "the end of a session, whichever organization its program works in"),
     ("keys/signing.py", "the first signing keys, whoever is at work"),
     ("keys/facts.py", "key look-up"),

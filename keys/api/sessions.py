@@ -21,7 +21,7 @@ class Sessions(ApiView):
 
     @listing("list_sessions", SessionRecord)
     def get(self, request: Request) -> Response:
-        """The programs that are signed in as the caller, newest first. One that works in one organization sees itself."""
+        """The programs signed in as the caller, newest first. One that works in one organization sees itself."""
         return self.page(sessions_in_reach(self.admission), SessionRecord)
 
 

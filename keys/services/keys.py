@@ -103,7 +103,7 @@ def require_active(project: Project) -> None:
 def chosen_permissions(
     *, actor: Principal, kind: str, permissions: str | list[str] | None, holder: frozenset[Permission]
 ) -> list[str]:
-    """The permissions a new key gets, sorted. Raises Invalid, Forbidden.
+    """The permissions a new key or agent gets, sorted. Raises Invalid, Forbidden.
 
     A person gives of the permissions of people only their own; a program gives nothing that it has not.
     """
@@ -126,7 +126,7 @@ def chosen_permissions(
     bounded = chosen & PERSONAL_PERMISSIONS if person else chosen
     beyond = sorted(bounded - holder)
     if beyond:
-        raise Forbidden(f"You may not give a key what you may not do yourself: {', '.join(beyond)}.")
+        raise Forbidden(f"You may not give what you may not do yourself: {', '.join(beyond)}.")
     return sorted(chosen)
 
 
