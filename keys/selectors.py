@@ -34,7 +34,7 @@ def grant_lines(grants: list[ServiceGrant]) -> list[GrantLine]:
 
 
 def _granter(user: User | None) -> str:
-    return "the operator" if user is None or user.is_staff else user.email
+    return "the operator" if user is None or user.is_staff else user.display_name
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """The organization gate: who may know of an organization, and with which permissions."""
 
+from collections import defaultdict
+from uuid import UUID
+
 from django.http import HttpRequest
 
 from config.kernel.access import Admission, narrowed
 from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
 from config.kernel.paging import Page, page_of
-from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS
+from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS, Permission
 from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, ServicePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization, ServiceGrant
@@ -95,6 +98,27 @@ def admissions_of(principal: UserPrincipal, *, cursor: str | None = None, limit:
         admission_of(principal, organizations[membership.org_id], membership)
         for membership in page.rows
         if membership.org_id in organizations
+    ]
+    return Page(admissions, page.next)
+
+
+def admissions_of_service(principal: ServicePrincipal, *, cursor: str | None = None, limit: int) -> Page:
+    """A page of the organizations that granted a service account something, the newest first. Two queries."""
+    with system_scope("the organizations of one service account"):
+        granted = ServiceGrant.objects.in_force().of_account(principal.service_account_id)
+        page = page_of(Organization.objects.filter(id__in=granted.values("org_id")), cursor=cursor, limit=limit)
+        rows = list(granted.filter(org_id__in=[organization.id for organization in page.rows]))
+    grants: dict[UUID, dict[UUID | None, frozenset[Permission]]] = defaultdict(dict)
+    for row in rows:
+        grants[row.org_id][row.project_id] = row.permission_set
+    admissions = [
+        Admission(
+            principal,
+            permissions=grants[organization.id].get(None, frozenset()),
+            organization=organization,
+            grants=grants[organization.id],
+        )
+        for organization in page.rows
     ]
     return Page(admissions, page.next)
 

@@ -41,6 +41,7 @@ SYSTEM_SCOPES = {
     ("keys/verification.py", "grants of one service account"),
     ("keys/tracking/writing.py", "usage of several organizations in one commit"),
     ("orgs/access.py", "the organizations of one person"),
+    ("orgs/access.py", "the organizations of one service account"),
     ("orgs/encryption.py", "the installation's data key, whoever is at work"),
     ("orgs/selectors.py", "the invitations to one person"),
     ("orgs/selectors.py", "the organizations of one person"),

@@ -24,7 +24,7 @@ logger = structlog.get_logger()
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
-# Status line, body, and headers beyond those that every answer has. None: the full path shall answer.
+# Status line, body, headers beyond those that every answer has or in their place. None: the full path shall answer.
 Answer = tuple[str, bytes, list[tuple[str, str]]]
 Handler = Callable[[Environ, bytes], Answer | None]
 
@@ -60,9 +60,16 @@ class Door:
             request_id = f"req_{self._process}{next(self._count):012x}"
         start_response(
             status,
-            [*self._headers, *headers, ("X-Request-Id", request_id), ("Content-Length", str(len(content)))],
+            [
+                *(self._headers_but(headers) if headers else self._headers),
+                ("X-Request-Id", request_id),
+                ("Content-Length", str(len(content))),
+            ],
         )
         return [content]
+
+    def _headers_but(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return list({**dict(self._headers), **dict(headers)}.items())
 
     def _is_usual(self, environ: Environ) -> bool:
         length = environ.get("CONTENT_LENGTH", "")
@@ -75,6 +82,7 @@ class Door:
             and is_served(environ.get("HTTP_HOST", ""))
             and not (self._encrypted_only and environ.get("HTTP_X_FORWARDED_PROTO") != "https")
             and "HTTP_SIGNATURE_INPUT" not in environ
+            and "HTTP_SIGNATURE" not in environ
         )
 
     def _answer(self, handler: Handler, environ: Environ, body: bytes) -> Answer | None:

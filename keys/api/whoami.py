@@ -12,7 +12,7 @@ from config.kernel.paging import MAXIMUM_LIMIT
 from config.kernel.principals import AgentPrincipal, KeyPrincipal, Principal, ServicePrincipal, UserPrincipal
 from keys.models import Agent, Key, PersonalToken, TokenSession
 from keys.serializers.callers import CallerRecord
-from orgs.access import admissions_of
+from orgs.access import admissions_of, admissions_of_service
 from orgs.api.people import person
 from orgs.models import ServiceAccount, User
 
@@ -31,6 +31,8 @@ class WhoAmI(ApiView):
             organizations = [self.admission]
         elif isinstance(principal, UserPrincipal):
             organizations = admissions_of(principal, limit=MAXIMUM_LIMIT).rows
+        elif isinstance(principal, ServicePrincipal):
+            organizations = admissions_of_service(principal, limit=MAXIMUM_LIMIT).rows
         nothing = dict.fromkeys(
             ("user", "token", "session", "key", "agent", "service_account", "project", "permissions")
         )

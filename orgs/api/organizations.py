@@ -11,9 +11,9 @@ from config.kernel.api.operations import listing, operation
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Conflict, Forbidden
 from config.kernel.permissions import Permission
-from config.kernel.principals import UserPrincipal
+from config.kernel.principals import ServicePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import tenant_scope
-from orgs.access import admissions_of
+from orgs.access import admissions_of, admissions_of_service
 from orgs.api.people import person
 from orgs.models import Membership, Organization
 from orgs.serializers import (
@@ -35,13 +35,17 @@ class Organizations(ApiView):
 
     @listing("list_organizations", OrganizationRecord)
     def get(self, request: Request) -> Response:
-        """The organizations that the caller belongs to; for a key, its own.
+        """The organizations that the caller belongs to; for a key its own, for a service account those that granted it.
 
         Those that are disabled or being deleted are among them.
         """
+        principal = self.admission.principal
         if self.admission.organization:
             return Response({"data": OrganizationRecord([self.admission], many=True).data, "next": None})
-        page = admissions_of(person(self.admission), **self.query)
+        if isinstance(principal, ServicePrincipal):
+            page = admissions_of_service(principal, **self.query)
+        else:
+            page = admissions_of(person(self.admission), **self.query)
         return Response({"data": OrganizationRecord(page.rows, many=True).data, "next": page.next})
 
     @idempotent

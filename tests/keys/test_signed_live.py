@@ -2,6 +2,7 @@
 
 import http.client
 import http.server
+import json
 import os
 import re
 import subprocess
@@ -232,3 +233,15 @@ def test_the_path_is_checked_as_views_see_it(gateway: Gateway, servers: list[int
     headers = gateway.sign("GET", path)
     expected = 404 if path.endswith("%C3%A4") else 401
     assert ask(servers[0], "GET", path, None, headers)[0] == expected
+
+
+@pytest.mark.parametrize("names", [("Signature", "Signature-Input"), ("Signature",), ("Signature-Input",)])
+def test_a_key_that_comes_with_a_signature_is_refused_on_the_fast_path_too(
+    gateway: Gateway, servers: list[int], names: tuple[str, ...]
+):
+    body = json.dumps({"key": gateway.cast.secret_key}).encode()
+    key = {"Authorization": f"Bearer {gateway.cast.secret_key}"}
+    signed = gateway.sign("POST", "/api/v1/keys/verify", body)
+    assert ask(servers[0], "POST", "/api/v1/keys/verify", body, key)[0] == 200
+    refused = ask(servers[0], "POST", "/api/v1/keys/verify", body, {**key, **{name: signed[name] for name in names}})
+    assert refused[0] == 401

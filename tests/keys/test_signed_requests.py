@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -295,17 +297,6 @@ def test_no_other_credential_and_no_browser_comes_along(cast: Cast, gateway: Gat
     assert_refused(cast, send("GET", PROJECTS, None, {**headers, header: value}), "mixed", before, acme=False)
 
 
-def test_a_key_with_a_signature_is_refused_on_the_fast_path_too(cast: Cast, gateway: Gateway):
-    headers = gateway.sign("POST", "/api/v1/keys/verify", {"key": cast.secret_key})
-    answer = send(
-        "POST",
-        "/api/v1/keys/verify",
-        {"key": cast.secret_key},
-        {**headers, "Authorization": f"Bearer {cast.secret_key}"},
-    )
-    assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE)
-
-
 def test_an_earlier_secret_works_through_the_overlap_and_not_after(cast: Cast, gateway: Gateway):
     new, plaintext = rotate_service_account_secret(
         actor=cast.staff_principal(), account_id=gateway.account.id, overlap=timedelta(days=1)
@@ -468,3 +459,51 @@ def test_without_the_permission_a_granted_account_verifies_nothing(cast: Cast):
     refused = gateway.ask("POST", VERIFY, {"key": cast.secret_key}, X_Organization_Id=cast.acme.public_id)
     assert (refused.status_code, refused.json()["permission"]) == (403, "keys:verify")
     assert code(gateway.ask("POST", VERIFY, {"key": cast.secret_key})) == "not_found"
+
+
+def test_a_service_account_knows_itself_and_the_organizations_that_granted_it(cast: Cast, gateway: Gateway):
+    gateway.grant(cast.globex, "keys:verify", project=cast.foreign_project)
+    other = make_gateway(cast, "Other")
+    other.grant(cast.acme, "view_org")
+    expected = [("globex", []), ("acme", ["keys:verify", "manage_apps", "view_org"])]
+    caller = gateway.ask("GET", "/api/v1/whoami").json()
+    assert (caller["kind"], caller["id"]) == ("service", gateway.account.public_id)
+    listed = gateway.ask("GET", "/api/v1/orgs").json()
+    for rows in (caller["organizations"], listed["data"]):
+        assert [(row["slug"], row["permissions"]) for row in rows] == expected
+    first = gateway.ask("GET", "/api/v1/orgs?limit=1").json()
+    second = gateway.ask("GET", f"/api/v1/orgs?limit=1&cursor={first['next']}").json()
+    assert [first["data"][0]["slug"], second["data"][0]["slug"]] == ["globex", "acme"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/orgs", {"name": "Mine", "slug": "mine"}),
+        ("GET", "/api/v1/me/tokens", None),
+        ("POST", "/api/v1/me/tokens", {"name": "Mine"}),
+    ],
+)
+def test_what_is_for_people_is_not_for_service_accounts(gateway: Gateway, method: str, path: str, body: Any):
+    before = state()
+    before.pop("keys_used_nonce")
+    assert gateway.ask(method, path, body).status_code == 403
+    after = state()
+    after.pop("keys_used_nonce")
+    assert after == before
+
+
+def test_a_signed_request_takes_few_queries(cast: Cast, gateway: Gateway):
+    gateway.ask("GET", "/api/v1/orgs/acme")
+    with CaptureQueriesContext(connection) as queries:
+        assert gateway.ask("GET", "/api/v1/orgs/acme").status_code == 200
+    # The secret with its account, the nonce, the organization, its grants; and the installation's data key, which a
+    # process remembers once the transaction that made it has ended, as it never does here.
+    assert len(queries) == 5, [query["sql"] for query in queries]
+
+
+def test_an_idempotency_key_answers_a_request_that_is_signed_anew(gateway: Gateway):
+    first = gateway.ask("POST", PROJECTS, NEW, Idempotency_Key="once")
+    again = gateway.ask("POST", PROJECTS, NEW, Idempotency_Key="once")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again["Idempotency-Replayed"] == "true"
