@@ -31,8 +31,8 @@ from keys.admin import (
 from keys.models import Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
-from projects.admin import ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin
-from projects.models import Project, ProjectMembership, Resource
+from projects.admin import DomainAdmin, ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin, SeenDomainAdmin
+from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
 from sso.admin import EmailAddressAdmin, TOTPDeviceAdmin
 from sso.second_factor import second_factor_page
 
@@ -135,6 +135,8 @@ site.register(orgs.DataExport, orgs_admin.DataExportAdmin)
 site.register(Project, ProjectAdmin)
 site.register(ProjectMembership, ProjectMembershipAdmin)
 site.register(Resource, ResourceAdmin)
+site.register(Domain, DomainAdmin)
+site.register(SeenDomain, SeenDomainAdmin)
 site.register(Key, KeyAdmin)
 site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)

@@ -18,7 +18,7 @@ from keys.models import Key
 from keys.signing import Purpose, sign
 from orgs.models import Organization
 from orgs.plans import Plan, plan_of
-from projects.hosts import is_loopback, origin_host
+from projects.hosts import Verdict, origin_host, verdict_on
 from projects.models import Domain, Project
 from projects.services.domains import note_seen
 
@@ -111,17 +111,14 @@ def facts_of(project_id: UUID, host: str) -> HostFacts:
 
 
 def judged(facts: HostFacts, *, host: str, is_test: bool) -> Page:
-    """Whether a key of that mode gets all or the least on a host. Raises Forbidden with `origin_not_allowed`.
-
-    On the browser's own machine a live key gets nothing, whatever is registered.
-    """
-    if is_loopback(host) and not is_test:
+    """Whether a key of that mode gets all or the least on a host. Raises Forbidden with `origin_not_allowed`."""
+    rejects = facts.unregistered_domains == Project.UnregisteredDomains.REJECT
+    verdict = verdict_on(host, is_registered=facts.is_registered, rejects_others=rejects, is_test=is_test)
+    if verdict == Verdict.OWN_MACHINE:
         raise Forbidden("On your own machine use a test key (pk_test_…).", code="origin_not_allowed")
-    if facts.is_registered:
-        return Page(host, is_downgraded=False)
-    if facts.unregistered_domains == Project.UnregisteredDomains.REJECT:
+    if verdict == Verdict.REJECTED:
         raise Forbidden(f"Register {host} among the project's domains, then try again.", code="origin_not_allowed")
-    return Page(host, is_downgraded=True)
+    return Page(host, is_downgraded=verdict == Verdict.DOWNGRADED)
 
 
 def expiry_of(token: str) -> datetime:

@@ -7,6 +7,7 @@ itself, as in a Content-Security-Policy (CSP 3, 6.7.2.8). Ports and the choice o
 import ipaddress
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from functools import cache
 
 import idna
@@ -101,13 +102,30 @@ def matches(pattern: str, host: str) -> bool:
 
 
 def passes(host: str, patterns: Iterable[str], *, test: bool) -> bool:
-    """Whether a publishable key of a project with these patterns may be used on `host`; `test` says of which mode.
+    """Whether a publishable key of a project with these patterns works in full on `host`; `test` says of which mode."""
+    is_registered = not set(patterns_for(host)).isdisjoint(patterns)
+    return verdict_on(host, is_registered=is_registered, rejects_others=True, is_test=test) == Verdict.FULL
+
+
+class Verdict(StrEnum):
+    """What a page of some host gets with a publishable key: all, the least, or nothing for one of two reasons."""
+
+    FULL = "full"
+    DOWNGRADED = "downgraded"
+    REJECTED = "rejected"
+    OWN_MACHINE = "own_machine"
+
+
+def verdict_on(host: str, *, is_registered: bool, rejects_others: bool, is_test: bool) -> Verdict:
+    """What a page of a normalised host gets, when a pattern of the project stands for it or none does.
 
     This machine's own names are for test keys only, whatever is registered.
     """
-    if is_loopback(host) and not test:
-        return False
-    return not set(patterns_for(host)).isdisjoint(patterns)
+    if is_loopback(host) and not is_test:
+        return Verdict.OWN_MACHINE
+    if is_registered:
+        return Verdict.FULL
+    return Verdict.REJECTED if rejects_others else Verdict.DOWNGRADED
 
 
 def is_address(host: str) -> bool:

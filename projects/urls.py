@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from projects.views import members, projects, resources
+from projects.views import domains, members, projects, resources
 
 app_name = "projects"
 
@@ -17,6 +17,9 @@ urlpatterns = [
     path(f"{PROJECT}settings/", projects.ProjectSettings.as_view(), name="settings"),
     path(f"{PROJECT}archive/", projects.ProjectArchive.as_view(), name="archive"),
     path(f"{PROJECT}restore/", projects.ProjectRestore.as_view(), name="restore"),
+    path(f"{PROJECT}domains/", domains.ProjectDomains.as_view(), name="domains"),
+    path(f"{PROJECT}domains/forget/", domains.SeenForget.as_view(), name="domain-forget"),
+    path(f"{PROJECT}domains/<str:domain>/remove/", domains.DomainRemove.as_view(), name="domain-remove"),
     path(f"{PROJECT}members/", members.ProjectMembers.as_view(), name="members"),
     path(f"{PROJECT}members/set/", members.ProjectMemberSet.as_view(), name="member-set"),
     path(f"{PROJECT}members/clear/", members.ProjectMemberClear.as_view(), name="member-clear"),

@@ -50,7 +50,7 @@ def forged(cast: Cast) -> Admission:
         membership=SimpleNamespace(id=None, role="owner", permissions=frozenset(Permission), role_name="Owner"),
         project=SimpleNamespace(
             id=cast.project.id, pk=cast.project.id, public_id=cast.project.public_id, slug="x", name="X",
-            status="active", is_active=True,
+            status="active", is_active=True, unregistered_domains="downgrade", is_system=False,
         ),
     )  # fmt: skip
 

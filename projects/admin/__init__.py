@@ -1,6 +1,7 @@
 """Staff pages of projects, one module a noun."""
 
+from projects.admin.domains import DomainAdmin, SeenDomainAdmin
 from projects.admin.projects import ProjectAdmin, ProjectMembershipAdmin
 from projects.admin.resources import ResourceAdmin
 
-__all__ = ["ProjectAdmin", "ProjectMembershipAdmin", "ResourceAdmin"]
+__all__ = ["DomainAdmin", "ProjectAdmin", "ProjectMembershipAdmin", "ResourceAdmin", "SeenDomainAdmin"]

@@ -25,13 +25,37 @@ def restore(*, actor: StaffPrincipal, row: Project) -> Outcome:
     return Outcome(f"{row.name} is restored.")
 
 
+def exempt(*, actor: StaffPrincipal, row: Project) -> Outcome:
+    """Its hosts are not counted."""
+    with tenant_scope(row.org_id):
+        services.set_system(actor=actor, project_id=row.id, is_system=True)
+    return Outcome(f"{row.name} is a project of the system.")
+
+
+def count_again(*, actor: StaffPrincipal, row: Project) -> Outcome:
+    """Its hosts are counted."""
+    with tenant_scope(row.org_id):
+        services.set_system(actor=actor, project_id=row.id, is_system=False)
+    return Outcome(f"{row.name} is a project like others.")
+
+
 class ProjectAdmin(OfOrganizationAdmin):
     """The products of organizations."""
 
     prefix = "prj"
     list_display = ("name", "slug", "organization", "status", "created_at")
     list_filter = ("status",)
-    fields = ("name", "slug", "public_id", "organization", "status", "created_at", "updated_at")
+    fields = (
+        "name",
+        "slug",
+        "public_id",
+        "organization",
+        "status",
+        "unregistered_domains",
+        "is_system",
+        "created_at",
+        "updated_at",
+    )
     staff_actions = (
         StaffAction(
             "archive",
@@ -44,11 +68,27 @@ class ProjectAdmin(OfOrganizationAdmin):
         StaffAction(
             "restore", "Restore", "The project's keys work again.", restore, applies=lambda row: not row.is_active
         ),
+        StaffAction(
+            "exempt",
+            "Exempt from the limit of domains",
+            "It becomes a project of the system: its hosts do not count towards the plan's limit.",
+            exempt,
+            applies=lambda row: not row.is_system,
+        ),
+        StaffAction(
+            "count",
+            "Count its domains again",
+            "Its hosts count towards the plan's limit from now on. Those that are there stay.",
+            count_again,
+            applies=lambda row: row.is_system,
+        ),
     )
 
     def links(self, row: Project) -> list[tuple[str, str]]:
         return [
             ("Keys", list_link("keys_key", org_id__exact=row.org_id, project__id__exact=row.id)),
+            ("Domains", list_link("projects_domain", org_id__exact=row.org_id, project__id__exact=row.id)),
+            ("Seen hosts", list_link("projects_seendomain", org_id__exact=row.org_id, project__id__exact=row.id)),
             ("Resources", list_link("projects_resource", org_id__exact=row.org_id, project__id__exact=row.id)),
             (
                 "Members' own roles",

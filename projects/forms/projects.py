@@ -51,6 +51,25 @@ class ProjectForm(forms.Form):
         return cleaned
 
 
+class ProjectSettingsForm(ProjectForm):
+    """Name, slug, and what pages of unregistered domains get. What is left out stays as it is."""
+
+    unregistered_domains = forms.ChoiceField(
+        required=False,
+        label="Pages of domains that are not registered",
+        choices=[
+            (Project.UnregisteredDomains.DOWNGRADE, "get the features of the free plan, and are listed as seen"),
+            (Project.UnregisteredDomains.REJECT, "are refused"),
+        ],
+        help_text="With a publishable key of this project.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        cleaned["unregistered_domains"] = cleaned.get("unregistered_domains") or None
+        return cleaned
+
+
 class ProjectRoleForm(forms.Form):
     """A member, by address, and the role they get in the project. `holder` is what the viewer may do."""
 

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from config.kernel.access import organization, project
 from config.kernel.pages import FORM_INVALID, FormPage, Page
 from config.kernel.permissions import Permission
-from projects.forms.projects import ProjectFilter, ProjectForm
+from projects.forms.projects import ProjectFilter, ProjectForm, ProjectSettingsForm
 from projects.models import Project
 from projects.services import projects as services
 
@@ -73,20 +73,22 @@ class ProjectDetail(Page):
 
 
 class ProjectSettings(FormPage):
-    """Name and slug, and the ways to archive and restore."""
+    """Name, slug and domains, and the ways to archive and restore."""
 
     access = project(Permission.MANAGE_APPS)
     template_name = "projects/settings.html"
     navigation = "projects"
-    form_class = ProjectForm
+    form_class = ProjectSettingsForm
 
     def form_arguments(self) -> dict[str, Any]:
-        return {"initial": {"name": self.admission.project.name, "slug": self.admission.project.slug}}
+        here = self.admission.project
+        initial = {"name": here.name, "slug": here.slug, "unregistered_domains": here.unregistered_domains}
+        return {"initial": initial}
 
     def form_context(self) -> dict[str, Any]:
         return {"section": "settings"}
 
-    def save(self, form: ProjectForm) -> HttpResponse:
+    def save(self, form: ProjectSettingsForm) -> HttpResponse:
         changed = services.update_project(
             actor=self.admission.principal, project_id=self.admission.project.id, **form.cleaned_data
         )

@@ -27,7 +27,7 @@ from keys.services.sessions import open_session
 from orgs.models import CustomRole, DataExport, Invitation, Membership, ServiceAccount, ServiceGrant, User
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
-from projects.models import ProjectMembership, Resource, UsageDay, UsageMonth
+from projects.models import Domain, ProjectMembership, Resource, SeenDomain, UsageDay, UsageMonth
 from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 
@@ -158,6 +158,14 @@ def full(cast: Cast) -> Persona:
                 service="warehouse", kind="dataset", name=name, project=cast.project, scopes=["read", "export"]
             )
         for days, name, count in ((1, "page.viewed", 700), (2, "report.made", 1), (2, "page.viewed", 1200)):
+        for pattern in ("*.shop.example.com", "localhost", "a-host-with-quite-a-long-name.subdivision.acme.example"):
+            domain = Domain.objects.create(
+                project=cast.project, pattern=pattern, is_loopback=pattern == "localhost", created_by=owner.public_id
+            )
+        SeenDomain.objects.create(
+            project=cast.project, host="another-host-with-quite-a-long-name.example.org", is_loopback=False,
+            last_seen_at=now,
+        )  # fmt: skip
             UsageDay.objects.create(
                 project=cast.project, day=now.date() - timedelta(days=days), key=cast.key.public_id, name=name,
                 count=count,
@@ -182,6 +190,7 @@ def full(cast: Cast) -> Persona:
             "export": export.public_id,
             "grant": grant.public_id,
             "event": event.public_id,
+            "domain": domain.public_id,
             "resource_id": resource.public_id,
             "token": token.public_id,
             "session": session.public_id,

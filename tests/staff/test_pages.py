@@ -28,6 +28,7 @@ from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership
 from projects.services.members import set_project_role
 from tests.cast import Cast
+from projects.services.domains import note_seen, register_domain
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 # Ciphertext that nobody can read, and nothing to do with it.
@@ -55,6 +56,8 @@ def world(cast: Cast) -> Iterator[Cast]:
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
+        register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
+        note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
     return cast
 
 
