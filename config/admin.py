@@ -20,6 +20,7 @@ from audit.models import AuditEvent
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.tenancy.scope import system_scope
 from keys.admin import (
+    AgentAdmin,
     KeyAdmin,
     KeyPolicyAdmin,
     PersonalTokenAdmin,
@@ -28,7 +29,7 @@ from keys.admin import (
     SigningKeyAdmin,
     TokenSessionAdmin,
 )
-from keys.models import Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
+from keys.models import Agent, Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
 from projects.admin import DomainAdmin, ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin, SeenDomainAdmin
@@ -140,6 +141,7 @@ site.register(SeenDomain, SeenDomainAdmin)
 site.register(Key, KeyAdmin)
 site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)
+site.register(Agent, AgentAdmin)
 site.register(SigningKey, SigningKeyAdmin)
 site.register(TokenSession, TokenSessionAdmin)
 site.register(orgs.ServiceAccount, ServiceAccountAdmin)

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from keys.views import keys, listing, service_grants, sessions, tokens, usage
+from keys.views import agents, keys, listing, service_grants, sessions, tokens, usage
 from keys.views.key_set import key_set
 
 app_name = "keys"
 
 ORGANIZATION = "orgs/<str:organization>/"
 KEYS = f"{ORGANIZATION}projects/<str:project>/keys/"
+AGENTS = f"{ORGANIZATION}projects/<str:project>/agents/"
 GRANTS = f"{ORGANIZATION}service-grants/"
 
 urlpatterns = [
@@ -33,6 +34,12 @@ urlpatterns = [
         usage.ProjectUsageFile.as_view(),
         name="project-usage-file",
     ),
+    path(AGENTS, agents.AgentList.as_view(), name="agents"),
+    path(f"{AGENTS}new/", agents.AgentCreate.as_view(), name="agent-create"),
+    path(f"{AGENTS}<str:agent>/", agents.AgentDetail.as_view(), name="agent"),
+    path(f"{AGENTS}<str:agent>/edit/", agents.AgentEdit.as_view(), name="agent-edit"),
+    path(f"{AGENTS}<str:agent>/enrol/", agents.AgentEnrol.as_view(), name="agent-enrol"),
+    path(f"{AGENTS}<str:agent>/revoke/", agents.AgentRevoke.as_view(), name="agent-revoke"),
     path("profile/sessions/", sessions.SessionList.as_view(), name="sessions"),
     path("profile/sessions/end/", sessions.SessionsEnd.as_view(), name="sessions-end"),
     path("profile/sessions/<str:session>/end/", sessions.SessionEnd.as_view(), name="session-end"),

@@ -1,5 +1,6 @@
 """Staff pages of credentials, one module a noun."""
 
+from keys.admin.agents import AgentAdmin
 from keys.admin.keys import KeyAdmin
 from keys.admin.policies import KeyPolicyAdmin
 from keys.admin.service_accounts import ServiceAccountAdmin
@@ -9,6 +10,7 @@ from keys.admin.signing_keys import SigningKeyAdmin
 from keys.admin.tokens import PersonalTokenAdmin
 
 __all__ = [
+    "AgentAdmin",
     "KeyAdmin",
     "KeyPolicyAdmin",
     "PersonalTokenAdmin",

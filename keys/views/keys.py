@@ -12,7 +12,7 @@ from config.kernel.identifiers import parse_public_id
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.keys import KeyEditForm, KeyForm, RotateForm
-from keys.models import Key
+from keys.models import Agent, Key
 from keys.services import keys as services
 from keys.views.shown_once import SecretPage
 from orgs.models import User
@@ -27,15 +27,17 @@ def key_of(admission: Admission, reference: str) -> Key:
     return key
 
 
-def maker_of(key: Key) -> str:
-    """Who made it, for people: an address, a key's name, or the bare id of somebody who is gone."""
-    user_id, key_id = parse_public_id("usr", key.created_by), parse_public_id("key", key.created_by)
-    maker: User | Key | None = None
+def maker_of(made_by: str) -> str:
+    """Who has that public id, for people: an address, a program's name, or the bare id of somebody who is gone."""
+    user_id, key_id, agent_id = (parse_public_id(prefix, made_by) for prefix in ("usr", "key", "agt"))
+    maker: User | Key | Agent | None = None
     if user_id:
         maker = User.objects.filter(id=user_id).first()
     elif key_id:
         maker = Key.objects.filter(id=key_id).first()
-    return str(maker or key.created_by)
+    elif agent_id:
+        maker = Agent.objects.filter(id=agent_id).first()
+    return str(maker or made_by)
 
 
 class KeyCreate(SecretPage):
@@ -84,7 +86,7 @@ class KeyDetail(Page):
             {
                 "section": "keys",
                 "key": row,
-                "maker": maker_of(row),
+                "maker": maker_of(row.created_by),
                 "replacement": row.replaced_by.first(),
                 "permissions_of_key": [(p.value, DESCRIPTIONS[p]) for p in sorted(row.permission_set)],
                 "may_rotate": Permission.MANAGE_KEYS in self.admission.permissions and not beyond,

@@ -22,6 +22,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken, TokenSession
+from keys.services.agents import create_agent, enrol_agent, revoke_agent
 from keys.services.keys import create_key, revoke_key, rotate_key
 from keys.services.sessions import open_session
 from orgs.models import CustomRole, DataExport, Invitation, Membership, ServiceAccount, ServiceGrant, User
@@ -157,7 +158,6 @@ def full(cast: Cast) -> Persona:
             resource = Resource.objects.create(
                 service="warehouse", kind="dataset", name=name, project=cast.project, scopes=["read", "export"]
             )
-        for days, name, count in ((1, "page.viewed", 700), (2, "report.made", 1), (2, "page.viewed", 1200)):
         for pattern in ("*.shop.example.com", "localhost", "a-host-with-quite-a-long-name.subdivision.acme.example"):
             domain = Domain.objects.create(
                 project=cast.project, pattern=pattern, is_loopback=pattern == "localhost", created_by=owner.public_id
@@ -166,12 +166,20 @@ def full(cast: Cast) -> Persona:
             project=cast.project, host="another-host-with-quite-a-long-name.example.org", is_loopback=False,
             last_seen_at=now,
         )  # fmt: skip
+        for days, name, count in ((1, "page.viewed", 700), (2, "report.made", 1), (2, "page.viewed", 1200)):
             UsageDay.objects.create(
                 project=cast.project, day=now.date() - timedelta(days=days), key=cast.key.public_id, name=name,
                 count=count,
             )  # fmt: skip
         UsageMonth.objects.create(month=now.date().replace(day=1), count=9_000)
+        agents = {
+            name: create_agent(actor=actor, holder=everything, project_id=cast.project.id, name=name)
+            for name in ("Nightly import of the customers of the northern hemisphere", "Waiting", "Gone")
+        }
+        revoke_agent(actor=actor, project_id=cast.project.id, agent=agents["Gone"][0].public_id)
+        agent, enrolment_token = next(iter(agents.values()))
         event = AuditEvent.objects.order_by("-id").first()
+    enrol_agent(token=enrolment_token)
     token = PersonalToken.objects.get(user=owner)
     program = RequestContext(ip="192.0.2.7", user_agent="deploy/1.0 (a program with quite a long name of its own)")
     with request_context(program):
@@ -193,6 +201,7 @@ def full(cast: Cast) -> Persona:
             "domain": domain.public_id,
             "resource_id": resource.public_id,
             "token": token.public_id,
+            "agent": agent.public_id,
             "session": session.public_id,
             "orgs:invitation.token": INVITATION_TOKEN,
             "account_confirm_email.key": confirmation.key,

@@ -16,19 +16,21 @@ from django.utils import timezone
 from audit.models import AuditEvent
 from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
+from config.kernel.principals import SYSTEM
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
 from keys.models import Key, KeyPolicy, RefreshToken
+from keys.services.agents import create_agent
 from keys.services.keys import create_key
 from keys.services.sessions import open_session
 from orgs import events
 from orgs.models import CustomRole, DataExport, DataKey, IdempotencyKey, Invitation, Membership, RetiredSlug, User
 from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership
+from projects.services.domains import note_seen, register_domain
 from projects.services.members import set_project_role
 from tests.cast import Cast
-from projects.services.domains import note_seen, register_domain
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 # Ciphertext that nobody can read, and nothing to do with it.
@@ -52,12 +54,13 @@ def world(cast: Cast) -> Iterator[Cast]:
             invited_by=cast.owner,
         )
         DataExport.objects.create(requested_by=cast.owner)
+        create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         KeyPolicy.objects.create()
+        register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
+        note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
-        register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
-        note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
     return cast
 
 
