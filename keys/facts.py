@@ -31,7 +31,9 @@ FROM keys_key WHERE digest = ANY(%s)
 """
 PROJECTS = """
 SELECT project.id, project.status = 'active', organization.id, organization.status = 'active', organization.plan,
-       organization.name, organization.slug
+       organization.name, organization.slug,
+       ARRAY(SELECT pattern FROM projects_domain AS domain
+             WHERE domain.org_id = project.org_id AND domain.project_id = project.id)
 FROM projects_project AS project JOIN orgs_organization AS organization ON organization.id = project.org_id
 WHERE project.id = ANY(%s)
 """
@@ -52,12 +54,13 @@ class OrganizationFacts:
 
 @dataclass(slots=True, eq=False)
 class ProjectFacts:
-    """A project and its organization. `is_stale` as above."""
+    """A project and its organization, with the patterns of its registered hosts. `is_stale` as above."""
 
     id: UUID
     public_id: str
     organization: OrganizationFacts
     is_active: bool
+    patterns: frozenset[str]
     is_stale: bool = False
 
     @property
@@ -98,8 +101,11 @@ def load_projects(project_ids: Iterable[UUID]) -> dict[UUID, ProjectFacts]:
     with system_scope("project look-up"), connection.cursor() as cursor:
         cursor.execute(PROJECTS, [list(project_ids)])
         rows = cursor.fetchall()
-    organizations = {row[2]: OrganizationFacts(row[2], public_id("org", row[2]), *row[3:]) for row in rows}
-    return {row[0]: ProjectFacts(row[0], public_id("prj", row[0]), organizations[row[2]], row[1]) for row in rows}
+    organizations = {row[2]: OrganizationFacts(row[2], public_id("org", row[2]), *row[3:7]) for row in rows}
+    return {
+        row[0]: ProjectFacts(row[0], public_id("prj", row[0]), organizations[row[2]], row[1], frozenset(row[7]))
+        for row in rows
+    }
 
 
 def load_keys(digests: Iterable[bytes], projects: Projects = load_projects) -> dict[bytes, KeyFacts]:

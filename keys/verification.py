@@ -18,9 +18,11 @@ from keys.credentials import could_be_ours, digest_of
 from keys.facts import KeyFacts, ProjectFacts, address_allowed, load_keys
 from keys.models import Key
 from orgs.models import ServiceGrant
+from projects.hosts import origin_host, passes
 
 # Members of an enumeration are looked up by name each time they are written; these are asked for in every request.
 SECRET = Key.Kind.SECRET.value
+TEST = Key.Mode.TEST.value
 
 Grants = Mapping[tuple[UUID, UUID | None], frozenset[Permission]]
 
@@ -183,12 +185,19 @@ def use_refusal(key: KeyFacts, question: Question) -> Code | None:
     """Why the key does not work for this use, or None."""
     if key.networks and not address_allowed(question.ip, key.networks):
         return Code.IP_NOT_ALLOWED
-    # A secret key never comes from a browser.
-    if question.origin is not None and key.kind == SECRET:
+    if question.origin is not None and not origin_allowed(key, question.origin):
         return Code.ORIGIN_NOT_ALLOWED
     if question.permission is not None and question.permission not in key.permissions:
         return Code.PERMISSION_MISSING
     return None
+
+
+def origin_allowed(key: KeyFacts, origin: str) -> bool:
+    """Whether the key may come from pages of this Origin. A secret key never comes from a browser."""
+    if key.kind == SECRET:
+        return False
+    host = origin_host(origin)
+    return host is not None and passes(host, key.project.patterns, test=key.mode == TEST)
 
 
 def _told(key: KeyFacts, verdict: Verdict) -> Verification:
