@@ -167,6 +167,13 @@ TENANTRY_KEY_CACHE_SIZE = environment.number(
     validate=Range(min=0, max=10_000_000),
 )
 
+TENANTRY_DECISION_CACHE_SIZE = environment.number(
+    "TENANTRY_DECISION_CACHE_SIZE",
+    50_000,
+    "How many people, programs and resources each web process keeps in memory for decisions, at about 2 KiB each.",
+    validate=Range(min=0, max=10_000_000),
+)
+
 environment.section("Access decisions")
 TENANTRY_DECISION_MAKER = environment.text(
     "TENANTRY_DECISION_MAKER",
@@ -310,7 +317,12 @@ TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
-TENANTRY_HOT_ROUTES = {"/api/v1/keys/verify": "keys.hot.verification.verify_key"}
+TENANTRY_HOT_ROUTES = {
+    "/api/v1/keys/verify": "keys.hot.verification.verify_key",
+    "/api/v1/track": "keys.hot.tracking.track_events",
+    "/access/v1/evaluation": "keys.hot.decisions.evaluate",
+    "/access/v1/evaluations": "keys.hot.decisions.evaluate_batch",
+}
 TENANTRY_IDEMPOTENCY_MODEL = "orgs.IdempotencyKey"
 
 # -- people ----------------------------------------------------------------------------------------------------------

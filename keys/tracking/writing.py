@@ -6,9 +6,9 @@ what was accepted is committed with what it adds to the counts, or not at all.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from threading import Event as Signal
 from typing import Any
 from uuid import UUID
@@ -23,74 +23,18 @@ from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope
+from keys.tracking import statements
 from keys.tracking.events import Event
+from orgs import plans
 from orgs.models.organization import Organization
-from orgs.plans import plan_of
 from projects.events import USAGE_WARNED
 from projects.models.usage import next_month
 
 NEARLY, FULLY = 80, 100
-
-LOCK_MONTHS = """
-SELECT month.org_id, month.count, organization.plan, month.warned_80_at IS NULL, month.warned_100_at IS NULL
-FROM projects_usage_month AS month JOIN orgs_organization AS organization ON organization.id = month.org_id
-WHERE month.org_id = ANY(%s) AND month.month = %s
-ORDER BY month.org_id
-FOR UPDATE OF month
-"""
-
-BEGIN_MONTHS = """
-INSERT INTO projects_usage_month (id, org_id, month, count, created_at, updated_at)
-SELECT begun.id, begun.org_id, %s, 0, %s, %s
-FROM unnest(%s::uuid[], %s::uuid[]) AS begun (id, org_id) JOIN orgs_organization ON orgs_organization.id = begun.org_id
-ORDER BY begun.org_id
-ON CONFLICT (org_id, month) DO NOTHING
-"""
-
-# The rows travel as one JSON text, which is several times cheaper to write and to read than a parameter for each value.
-GIVEN = """
-WITH given AS (
-    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS row (
-        id uuid, org_id uuid, project_id uuid, key text, domain text, event_id text, name text,
-        occurred_at timestamptz, properties jsonb
-    )
-)
-"""
-
-# The first event of a day's row lends it its id, which sorts by time as every id does. What is left are duplicates.
-ADD_EVENTS = """, added AS (
-    INSERT INTO projects_tracked_event
-        (id, org_id, created_at, project_id, key, domain, event_id, name, occurred_at, properties)
-    SELECT id, org_id, %s, project_id, key, domain, event_id, name, occurred_at, properties FROM given
-    ON CONFLICT DO NOTHING
-    RETURNING id, org_id, project_id, key, domain, name, (occurred_at AT TIME ZONE 'UTC')::date AS day
-), days AS (
-    INSERT INTO projects_usage_day AS counted
-        (id, org_id, project_id, day, key, domain, name, count, created_at, updated_at)
-    SELECT (array_agg(id ORDER BY id))[1], org_id, project_id, day, key, domain, name, count(*), %s, %s
-    FROM added GROUP BY org_id, project_id, day, key, domain, name
-    ON CONFLICT (org_id, project_id, day, key, domain, name)
-    DO UPDATE SET count = counted.count + excluded.count, updated_at = excluded.updated_at
-), months AS (
-    UPDATE projects_usage_month AS month SET count = month.count + new.count, updated_at = %s
-    FROM (SELECT org_id, count(*) AS count FROM added GROUP BY org_id) AS new
-    WHERE month.org_id = new.org_id AND month.month = %s
-)
-SELECT id FROM given EXCEPT SELECT id FROM added
-"""
-
-KNOWN_BY_ROW = "SELECT given.id FROM given JOIN projects_tracked_event AS event ON event.id = given.id"
-KNOWN_BY_EVENT_ID = """SELECT given.id FROM given JOIN projects_tracked_event AS event
-ON event.org_id = given.org_id AND event.project_id = given.project_id AND event.event_id = given.event_id
-"""
-
-WARNED = {
-    NEARLY: "UPDATE projects_usage_month SET warned_80_at = %s, updated_at = %s WHERE org_id = %s AND month = %s",
-    FULLY: "UPDATE projects_usage_month SET warned_100_at = %s, updated_at = %s WHERE org_id = %s AND month = %s",
-}
+WARNED = {NEARLY: statements.WARNED_80, FULLY: statements.WARNED_100}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Source:
     """Whose events these are, as the credential says and nothing else. `key` is the key's or agent's public id."""
 
@@ -110,7 +54,7 @@ class Tracked:
 
 @dataclass(slots=True)
 class Submission:
-    """One request and what becomes of it: `tracked` or `refusal`, when `settled` is set."""
+    """One request and what becomes of it: `tracked` or `refusal`, once `settled`. `ids` are those of its rows."""
 
     source: Source
     events: Sequence[Event]
@@ -122,21 +66,43 @@ class Submission:
     def __post_init__(self) -> None:
         self.ids = [new_id() for _ in self.events]
 
-    def rows(self, now: datetime) -> Iterable[dict[str, Any]]:
-        """Its rows. What came without a time happened now."""
-        source = self.source
-        for row_id, event in zip(self.ids, self.events, strict=True):
-            yield {
-                "id": row_id,
-                "org_id": source.organization_id,
-                "project_id": source.project_id,
-                "key": source.key,
-                "domain": source.domain,
-                "event_id": event.id,
-                "name": event.name,
-                "occurred_at": event.timestamp or now,
-                "properties": orjson.Fragment(event.properties),
-            }
+
+class Batch:
+    """Requests that are written together, and the moment at which they are."""
+
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.submissions = submissions
+        self.now = timezone.now()
+        self.month = self.now.date().replace(day=1)
+        self.wanted: Counter[UUID] = Counter()
+        for submission in submissions:
+            self.wanted[submission.source.organization_id] += len(submission.events)
+
+    @property
+    def organizations(self) -> list[UUID]:
+        """Whose events they are."""
+        return list(self.wanted)
+
+    def as_text(self, submissions: Sequence[Submission]) -> str:
+        """The rows of some of them as JSON. What came without a time happened now."""
+        rows: list[dict[str, Any]] = []
+        for submission in submissions:
+            source = submission.source
+            for row_id, event in zip(submission.ids, submission.events, strict=True):
+                rows.append(
+                    {
+                        "id": row_id,
+                        "org_id": source.organization_id,
+                        "project_id": source.project_id,
+                        "key": source.key,
+                        "domain": source.domain,
+                        "event_id": event.id,
+                        "name": event.name,
+                        "occurred_at": event.timestamp or self.now,
+                        "properties": orjson.Fragment(event.properties),
+                    }
+                )
+        return orjson.dumps(rows).decode()
 
 
 @dataclass(slots=True)
@@ -160,88 +126,95 @@ def write(submissions: Sequence[Submission], *, again: bool = False) -> None:
     """Writes them in one transaction and settles what becomes of each.
 
     `again` says that an earlier try may have been committed although it failed: what it wrote is then found by its row
-    and counted as accepted. Raises DatabaseError, after which nothing was written and nothing is settled.
+    and counted as accepted. Raises django.db.Error, after which nothing is settled.
     """
-    now = timezone.now()
-    month = now.date().replace(day=1)
-    organizations = sorted({submission.source.organization_id for submission in submissions})
+    batch = Batch(submissions)
     with system_scope("usage of several organizations in one commit"):
-        if not _try_to_write(submissions, organizations, month, now, again=again):
-            _begin_months(organizations, month, now)
-            _try_to_write(submissions, organizations, month, now, again=again, begun=True)
+        if not again and _write_at_once(batch):
+            return
+        if not _write_closely(batch, again=again):
+            _begin_months(batch)
+            _write_closely(batch, again=again, begun=True)
 
 
-def _begin_months(organizations: Sequence[UUID], month: date, now: datetime) -> None:
+def _write_at_once(batch: Batch) -> bool:
+    """Adds everything in one statement. False when nothing was: a month is new, or little is left of its events."""
+    limits = orjson.dumps({name: plan.events for name, plan in plans.plans().items()}).decode()
+    wanted = orjson.dumps(batch.wanted, option=orjson.OPT_NON_STR_KEYS).decode()
+    organizations, now, month = batch.organizations, batch.now, batch.month
+    room = [wanted, limits, limits, organizations, month, len(organizations)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statements.ADD_WHERE_THERE_IS_ROOM,
+            [*room, batch.as_text(batch.submissions), now, now, now, now, month],
+        )
+        enough, left = cursor.fetchone()
+    if not enough:
+        return False
+    for submission in batch.submissions:
+        duplicates = sum(row_id in left for row_id in submission.ids) if left else 0
+        submission.tracked = Tracked(len(submission.ids) - duplicates, duplicates)
+    return True
+
+
+def _begin_months(batch: Batch) -> None:
     """Makes the rows that a new month lacks, in a transaction of their own: it holds nothing that others wait for."""
+    organizations, now = batch.organizations, batch.now
     with connection.cursor() as cursor:
         ids = [new_id() for _ in organizations]
-        cursor.execute(BEGIN_MONTHS, [month, now, now, ids, list(organizations)])
+        cursor.execute(statements.BEGIN_MONTHS, [batch.month, now, now, ids, organizations])
 
 
-def _try_to_write(
-    submissions: Sequence[Submission],
-    organizations: Sequence[UUID],
-    month: date,
-    now: datetime,
-    *,
-    again: bool,
-    begun: bool = False,
-) -> bool:
-    """False when a month has no row yet. An organization without one although its month was begun is gone."""
+def _write_closely(batch: Batch, *, again: bool, begun: bool = False) -> bool:
+    """Looks at each request by itself. False when a month has no row yet.
+
+    An organization without one although its month was begun is gone.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_MONTHS, [list(organizations), month])
+        cursor.execute(statements.LOCK_MONTHS, [batch.organizations, batch.month])
         months = {
-            org_id: Month(used, plan_of(plan).events, {NEARLY: nearly, FULLY: fully})
+            org_id: Month(used, plans.plan_of(plan).events, {NEARLY: nearly, FULLY: fully})
             for org_id, used, plan, nearly, fully in cursor.fetchall()
         }
-        if len(months) < len(organizations) and not begun:
+        if len(months) < len(batch.wanted) and not begun:
             return False
-        refusals: dict[int, TenantryError] = {}
-        for position, submission in enumerate(submissions):
-            if submission.source.organization_id not in months:
-                refusals[position] = AuthFailure()
-        refusals |= _beyond_quota(cursor, submissions, months, month, now, again=again, settled=refusals)
-        taken = [submission for position, submission in enumerate(submissions) if position not in refusals]
-        outcome = _add(cursor, taken, months, month, now, again=again)
-        _warn(cursor, months, month, now)
+        refusals: dict[int, TenantryError] = {
+            position: AuthFailure()
+            for position, submission in enumerate(batch.submissions)
+            if submission.source.organization_id not in months
+        }
+        refusals |= _beyond_quota(cursor, batch, months, again=again)
+        taken = [submission for position, submission in enumerate(batch.submissions) if position not in refusals]
+        outcome = _add(cursor, batch, taken, months, again=again)
+        _warn(cursor, batch, months)
     for submission, tracked in zip(taken, outcome, strict=True):
         submission.tracked = tracked
     for position, refusal in refusals.items():
-        submissions[position].refusal = refusal
+        batch.submissions[position].refusal = refusal
     return True
 
 
 def _beyond_quota(
-    cursor: Any,
-    submissions: Sequence[Submission],
-    months: dict[UUID, Month],
-    month: date,
-    now: datetime,
-    *,
-    again: bool,
-    settled: dict[int, TenantryError],
-) -> dict[int, TenantryError]:
+    cursor: Any, batch: Batch, months: dict[UUID, Month], *, again: bool
+) -> dict[int, TenantryError]:  # fmt: skip
     """The refusals of requests that would pass their organization's quota, by position, in the order they came.
 
-    Where even all of them fit, which is nearly always, nothing is looked up. Duplicates use up nothing.
+    Where even all of them fit nothing is looked up. Duplicates use up nothing.
     """
-    wanted: Counter[UUID] = Counter()
-    for submission in submissions:
-        wanted[submission.source.organization_id] += len(submission.events)
-    tight = {
-        org_id: limit - state.used
-        for org_id, state in months.items()
-        if (limit := state.limit) is not None and state.used + wanted[org_id] > limit
+    left = {
+        org_id: limit - month.used
+        for org_id, month in months.items()
+        if (limit := month.limit) is not None and month.used + batch.wanted[org_id] > limit
     }
-    if not tight:
+    if not left:
         return {}
-    close = [submission for submission in submissions if submission.source.organization_id in tight]
-    known = _known(cursor, close, now, by_row=again)
+    close = [submission for submission in batch.submissions if submission.source.organization_id in left]
+    known = _known(cursor, batch, close, by_row=again)
     seen: set[tuple[UUID, str]] = set()
     refusals: dict[int, TenantryError] = {}
-    for position, submission in enumerate(submissions):
+    for position, submission in enumerate(batch.submissions):
         org_id, project_id = submission.source.organization_id, submission.source.project_id
-        if org_id not in tight or position in settled:
+        if org_id not in left:
             continue
         added, new = 0, set()
         for row_id, event in zip(submission.ids, submission.events, strict=True):
@@ -251,76 +224,63 @@ def _beyond_quota(
             added += 1
             if event.id:
                 new.add(name)
-        if added > tight[org_id]:
-            state = months[org_id]
-            state.refused = True
-            refusals[position] = _refusal(state, month, now)
+        if added > left[org_id]:
+            months[org_id].refused = True
+            refusals[position] = _refusal(batch, months[org_id])
         else:
-            tight[org_id] -= added
+            left[org_id] -= added
             seen |= new
     return refusals
 
 
-def _refusal(state: Month, month: date, now: datetime) -> QuotaExceeded:
-    reset = next_month(month)
-    until = datetime(reset.year, reset.month, reset.day, tzinfo=now.tzinfo) - now
+def _refusal(batch: Batch, month: Month) -> QuotaExceeded:
+    reset = next_month(batch.month)
+    until = datetime(reset.year, reset.month, reset.day, tzinfo=batch.now.tzinfo) - batch.now
     return QuotaExceeded(
-        limit=state.limit or 0,
-        used=state.used,
+        limit=month.limit or 0,
+        used=month.used,
         resets_on=reset.isoformat(),
         retry_after=int(until.total_seconds()) + 1,
     )
 
 
-def _known(cursor: Any, submissions: Sequence[Submission], now: datetime, *, by_row: bool) -> set[UUID]:
+def _known(cursor: Any, batch: Batch, submissions: Sequence[Submission], *, by_row: bool) -> set[UUID]:
     """The ids of the rows whose event is counted already."""
-    text = _as_text(submissions, now)
-    known: set[UUID] = set()
-    for statement in (KNOWN_BY_EVENT_ID, KNOWN_BY_ROW) if by_row else (KNOWN_BY_EVENT_ID,):
-        cursor.execute(GIVEN + statement, [text])
-        known |= {row_id for (row_id,) in cursor.fetchall()}
-    return known
+    text = batch.as_text(submissions)
+    known = set(_ids(cursor, statements.KNOWN_BY_EVENT_ID, [text]))
+    return known.union(_ids(cursor, statements.KNOWN_BY_ROW, [text])) if by_row else known
 
 
-def _as_text(submissions: Sequence[Submission], now: datetime) -> str:
-    return orjson.dumps([row for submission in submissions for row in submission.rows(now)]).decode()
+def _ids(cursor: Any, statement: str, values: list[Any]) -> Iterator[UUID]:
+    cursor.execute(statement, values)
+    return (row_id for (row_id,) in cursor.fetchall())
 
 
 def _add(
-    cursor: Any,
-    submissions: Sequence[Submission],
-    months: dict[UUID, Month],
-    month: date,
-    now: datetime,
-    *,
-    again: bool,
+    cursor: Any, batch: Batch, submissions: Sequence[Submission], months: dict[UUID, Month], *, again: bool
 ) -> list[Tracked]:
     """Adds the rows and their counts; what was counted of each request."""
     if not submissions:
         return []
-    text = _as_text(submissions, now)
-    cursor.execute(GIVEN + ADD_EVENTS, [text, now, now, now, now, month])
-    left = {row_id for (row_id,) in cursor.fetchall()}
-    ours: set[UUID] = set()
-    if again and left:
-        cursor.execute(GIVEN + KNOWN_BY_ROW, [text])
-        ours = left & {row_id for (row_id,) in cursor.fetchall()}
+    text, now = batch.as_text(submissions), batch.now
+    repeated = set(_ids(cursor, statements.ADD, [text, now, now, now, now, batch.month]))
+    ours = repeated & set(_ids(cursor, statements.KNOWN_BY_ROW, [text])) if again and repeated else set()
     outcome = []
     for submission in submissions:
-        repeated = sum(row_id in left for row_id in submission.ids) if left else 0
-        months[submission.source.organization_id].used += len(submission.ids) - repeated
-        duplicates = sum(row_id in left and row_id not in ours for row_id in submission.ids) if left else 0
+        counted_before = sum(row_id in repeated for row_id in submission.ids)
+        duplicates = sum(row_id in repeated and row_id not in ours for row_id in submission.ids)
+        months[submission.source.organization_id].used += len(submission.ids) - counted_before
         outcome.append(Tracked(accepted=len(submission.ids) - duplicates, duplicates=duplicates))
     return outcome
 
 
-def _warn(cursor: Any, months: dict[UUID, Month], month: date, now: datetime) -> None:
-    """Notes and records each threshold that was passed just now. `projects.warnings` mails them later."""
-    for org_id, state in months.items():
+def _warn(cursor: Any, batch: Batch, months: dict[UUID, Month]) -> None:
+    """Notes and records each threshold that was passed just now. `projects.mail` tells people later."""
+    for org_id, month in months.items():
         for percent in (NEARLY, FULLY):
-            if not state.reached(percent):
+            if not month.reached(percent):
                 continue
-            cursor.execute(WARNED[percent], [now, now, org_id, month])
+            cursor.execute(WARNED[percent], [batch.now, batch.now, org_id, batch.month])
             name = Organization.objects.values_list("name", flat=True).get(id=org_id)
             record(
                 USAGE_WARNED,
@@ -328,10 +288,10 @@ def _warn(cursor: Any, months: dict[UUID, Month], month: date, now: datetime) ->
                 target=Target("organization", public_id("org", org_id), name),
                 data={
                     "percent": percent,
-                    "month": f"{month:%Y-%m}",
-                    "used": state.used,
-                    "limit": state.limit,
-                    "resets_on": next_month(month).isoformat(),
+                    "month": f"{batch.month:%Y-%m}",
+                    "used": month.used,
+                    "limit": month.limit,
+                    "resets_on": next_month(batch.month).isoformat(),
                 },
                 org_id=org_id,
             )

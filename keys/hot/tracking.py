@@ -1,0 +1,76 @@
+"""`POST /api/v1/track` in front of Django. Checks by the very function of the full path, and commits with it."""
+
+import time
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from config.kernel.errors import AuthFailure, Invalid, QuotaExceeded, Unavailable
+from config.kernel.hot import ACCEPTED, Answer
+from config.kernel.permissions import Permission
+from config.kernel.problems import PROBLEM_TYPE
+from keys.hot.callers import calling_key
+from keys.tracking.events import Event, read_events
+from keys.tracking.intake import track
+from keys.tracking.writing import Source
+
+TRACK = Permission.USAGE_TRACK.value
+# From here on a number may be a whole one that orjson could not keep exactly, which the full path refuses.
+INEXACT = 2.0**63
+ONE = (ACCEPTED, b'{"accepted":1,"duplicates":0}', [])  # what nearly every request with one event is answered
+
+
+def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:
+    """The answer once the events are safe, or None for the full path, which words every refusal.
+
+    Of what is refused nothing was counted, so the full path may ask for it again. Where that is not known it must not:
+    the caller is told, and sends the same ids again.
+    """
+    events = read(body)
+    if events is None:
+        return None
+    caller = calling_key(environ, TRACK, time.time())
+    if caller is None:
+        return None
+    source = Source(caller.project.organization.id, caller.project.id, caller.public_id)
+    try:
+        tracked = track(source=source, events=events)
+    except (AuthFailure, QuotaExceeded):
+        return None
+    except Unavailable as error:
+        status = HTTPStatus(error.status)
+        return f"{status.value} {status.phrase}", orjson.dumps(error.problem()), [("Content-Type", PROBLEM_TYPE)]
+    if tracked.accepted == 1 and not tracked.duplicates:
+        return ONE
+    return ACCEPTED, b'{"accepted":%d,"duplicates":%d}' % (tracked.accepted, tracked.duplicates), []
+
+
+def read(body: bytes) -> list[Event] | None:
+    """The events of a body without escapes and without a name that comes twice. None for every other body."""
+    if b"\\" in body:
+        return None
+    try:
+        data = orjson.loads(body)
+        if type(data) is not dict or len(data) != 1 or "events" not in data:
+            return None
+        # Each text has two quotation marks. orjson keeps the last of two fields of one name, whose marks are then over.
+        if body.count(b'"') != 2 * texts_in(data):
+            return None
+        return read_events(data["events"])
+    except (orjson.JSONDecodeError, ArithmeticError, Invalid, RecursionError):
+        return None
+
+
+def texts_in(value: Any) -> int:
+    """How many names and texts there are. Raises ArithmeticError for a number that may not be the one written."""
+    kind = type(value)
+    if kind is str:
+        return 1
+    if kind is dict:
+        return len(value) + sum(map(texts_in, value.values()))
+    if kind is list:
+        return sum(map(texts_in, value))
+    if kind is float and not -INEXACT < value < INEXACT:
+        raise ArithmeticError("Beyond what is kept exactly.")
+    return 0
