@@ -25,6 +25,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.credentials import digest_of
 from keys.demo.building import Builder, principal
+from keys.demo.programs import ensure_agents, ensure_session
 from keys.demo.services import ensure_products
 from keys.demo.usage import ensure_usage
 from keys.demo.world import GUEST, STAFF, WORLDS, Person, World
@@ -187,6 +188,8 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
         projects = Project.objects.active().filter(slug__in=[slug for slug, _ in world.projects]).order_by("id")
         entries = [ensure_keys(project, people[Role.OWNER].user, file) for project in projects]
         ensure_usage(organization)
+        ensure_agents(projects[0], people[Role.DEVELOPER].user, world.people[Role.DEVELOPER])
+    ensure_session(people[Role.OWNER].user, world.people[Role.OWNER])
     return {
         "id": organization.public_id,
         "slug": organization.slug,

@@ -19,7 +19,7 @@ from django_otp.oath import TOTP
 from audit.models import AuditEvent
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
-from keys.models import Key, PersonalToken
+from keys.models import Agent, Key, PersonalToken, TokenSession
 from keys.services.keys import revoke_key
 from keys.services.service_grants import withdraw_grant
 from orgs.models import (
@@ -37,8 +37,8 @@ from tests.conftest import JSONClient
 from tests.gateway import Gateway
 
 MODELS: list[type[Model]] = [
-    AuditEvent, CustomRole, Invitation, Key, Membership, Organization, PersonalToken, Project, ServiceAccount,
-    ServiceAccountSecret, ServiceGrant, User,
+    Agent, AuditEvent, CustomRole, Invitation, Key, Membership, Organization, PersonalToken, Project, ServiceAccount,
+    ServiceAccountSecret, ServiceGrant, TokenSession, User,
 ]  # fmt: skip
 
 
