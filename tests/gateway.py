@@ -67,7 +67,7 @@ class Gateway:
         """Raises ValueError unless the answer is signed for that request."""
         sample.require_our_answer(
             self.key_id, self.secret, status=answer.status_code,
-            headers={name.lower(): value for name, value in answer.headers.items()}, body=answer.content,
+            headers={name.lower(): value for name, value in answer.headers.items()}, body=answer.getvalue(),
             request_signature=request_signature,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.access import Access, AccessKind
-from config.kernel.permissions import ROLE_PERMISSIONS, Role
+from config.kernel.permissions import GRANT_PERMISSIONS, ROLE_PERMISSIONS, Role
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Agent, PersonalToken, TokenSession
@@ -24,6 +24,7 @@ from orgs.models import CustomRole, DataExport, Invitation, Membership, Organiza
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
 from tests.cast import Cast
 from tests.conftest import JSONClient
+from tests.gateway import Gateway, make_gateway
 from tests.texts import without_what_varies
 
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
@@ -249,6 +250,35 @@ def test_rows_of_another_tenant_are_absent_below_ones_own_organization(
         assert answer.status_code == 404, (name, answer.status_code, answer.content[:300])
         if is_rest(route):
             assert answer.json()["code"] == "not_found"
+
+
+@pytest.fixture
+def gateways(cast: Cast, samples: Samples) -> dict[str, Gateway]:
+    """One service account with everything that can be granted, one with a grant of Globex alone."""
+    found = {"granted": make_gateway(cast, "Granted"), "stranger": make_gateway(cast, "Stranger")}
+    found["granted"].grant(cast.acme, *GRANT_PERMISSIONS)
+    found["stranger"].grant(cast.globex, *GRANT_PERMISSIONS)
+    return found
+
+
+@named([row for row in GATED if is_rest(row[0])])
+def test_a_service_account_may_exactly_what_it_was_granted(
+    gateways: dict[str, Gateway], samples: Samples, route: Route, method: str, access: Access
+):
+    path, body = address(route, samples.own), None if method == "GET" else {}
+    sid = transaction.savepoint()
+    granted, stranger = (gateways[name].ask(method, path, body) for name in ("granted", "stranger"))
+    invented = gateways["stranger"].ask(
+        method, address(route, {**samples.own, "organization": "no-such-organization"}), body
+    )
+    transaction.savepoint_rollback(sid)
+    assert (stranger.status_code, stranger.content) == (404, invented.content)
+    assert granted.status_code not in (401, 405, 500)
+    if access.permission in GRANT_PERMISSIONS:
+        assert granted.status_code != 404
+        assert granted.status_code != 403 or granted.json()["code"] != "permission_missing", granted.content
+    else:
+        assert (granted.status_code, granted.json()["permission"]) == (403, access.permission)
 
 
 @named(PERSONAL)

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.core.cache import cache
 from django.db import connection
+from django.http import StreamingHttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -103,6 +104,21 @@ def test_a_fault_of_ours_is_answered_with_a_signature(cast: Cast, gateway: Gatew
     monkeypatch.setattr("projects.api.projects.Projects.get", broken)
     monkeypatch.setattr("django.test.client.Client.store_exc_info", lambda self, **kwargs: None)
     assert gateway.ask("GET", PROJECTS).status_code == 500
+
+
+@pytest.mark.parametrize("size", [0, 1000, 3 * 1024 * 1024])
+def test_what_is_streamed_is_signed_whole(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, size: int):
+    def streamed(self: Any, request: Any, organization: str) -> StreamingHttpResponse:
+        return StreamingHttpResponse((b"x" * 1000 for _ in range(size // 1000)), content_type="text/csv")
+
+    monkeypatch.setattr("projects.api.projects.Projects.get", streamed)
+    signed = gateway.sign("GET", PROJECTS)
+    answer = send("GET", PROJECTS, None, signed)
+    content = b"".join(answer.streaming_content)
+    assert len(content) == size // 1000 * 1000
+    answer.streaming_content = [content]
+    gateway.require_ours(answer, signed["Signature"])
+    assert gateway.ask("HEAD", PROJECTS).status_code == 200
 
 
 ALTERATIONS = {
