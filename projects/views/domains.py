@@ -28,6 +28,8 @@ def to_domains(admission: Admission) -> HttpResponse:
 def origin_in(text: str) -> str:
     """The origin of whatever somebody pasted: an origin, the address of a page, a bare host."""
     text = text.strip()
+    if text == "null":  # what browsers send for pages of no host
+        return text
     return "/".join(text.split("/")[:3]) if "://" in text else f"https://{text}"
 
 
