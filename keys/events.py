@@ -12,13 +12,21 @@ KEY_CREATED = declare(
         "permissions": "what it may",
     },
 )
-KEY_UPDATED = declare("key.updated", "A key's name or note changed.", {"changes": "each changed field: [old, new]"})
+KEY_UPDATED = declare(
+    "key.updated",
+    "A key changed: its name, note, permissions, end, networks, limits or metadata.",
+    {"changes": "each changed field: [old, new]; of metadata the names"},
+)
 KEY_ROTATED = declare(
     "key.rotated",
     "A key was replaced; the old one works until its overlap ends.",
     {"project": "its project", "replacement": "the new key", "old_expires_at": "when the old key ends"},
 )
 KEY_REVOKED = declare("key.revoked", "A key was revoked.", {"project": "its project"})
+KEY_RELEASED = declare("key.released", "A key was taken out of quarantine: it works again.", {"project": "its project"})
+KEY_POLICY_CHANGED = declare(
+    "key_policy.changed", "What the organization demands of its keys changed.", {"changes": "each demand: [old, new]"}
+)
 TOKEN_CREATED = declare(
     "personal_token.created",
     "A person made a personal token.",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys.views import agents, keys, listing, service_grants, sessions, tokens, usage
+from keys.views import agents, keys, listing, service_grants, sessions, terms, tokens, usage
 from keys.views.key_set import key_set
 
 app_name = "keys"
@@ -16,10 +16,13 @@ urlpatterns = [
     path(".well-known/jwks.json", key_set, name="key-set"),
     path(f"{ORGANIZATION}panels/keys/", listing.KeyPanel.as_view(), name="panel"),
     path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
+    path(f"{ORGANIZATION}key-policy/", terms.KeyPolicyPage.as_view(), name="policy"),
     path(KEYS, listing.KeyList.as_view(), name="list"),
     path(f"{KEYS}new/", keys.KeyCreate.as_view(), name="create"),
     path(f"{KEYS}<str:key>/", keys.KeyDetail.as_view(), name="detail"),
     path(f"{KEYS}<str:key>/edit/", keys.KeyEdit.as_view(), name="edit"),
+    path(f"{KEYS}<str:key>/limits/", terms.KeyTerms.as_view(), name="terms"),
+    path(f"{KEYS}<str:key>/release/", terms.KeyRelease.as_view(), name="release"),
     path(f"{KEYS}<str:key>/rotate/", keys.KeyRotate.as_view(), name="rotate"),
     path(f"{KEYS}<str:key>/revoke/", keys.KeyRevoke.as_view(), name="revoke"),
     path(GRANTS, service_grants.GrantList.as_view(), name="grants"),

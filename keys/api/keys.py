@@ -13,6 +13,7 @@ from config.kernel.errors import Absent, Conflict
 from config.kernel.permissions import Permission
 from keys.models import Key
 from keys.serializers.keys import IssuedKey, KeyChanges, KeyQuery, KeyRecord, NewKey, Rotation
+from keys.services import key_changes
 from keys.services import keys as services
 
 
@@ -24,7 +25,7 @@ class Keys(ApiView):
     @listing("list_keys", KeyRecord, query=KeyQuery)
     def get(self, request: Request, organization: str, project: str) -> Response:
         """The keys, newest first, also those that have ended."""
-        rows = Key.objects.of_project(self.admission.project.id)
+        rows = Key.objects.of_project(self.admission.project.id).with_use()
         rows = rows.matching(mode=self.query.get("mode", ""), kind=self.query.get("kind", ""))
         if "state" in self.query:
             rows = rows.in_state(self.query["state"])
@@ -54,17 +55,23 @@ class OneKey(ApiView):
     @operation("get_key", KeyRecord)
     def get(self, request: Request, organization: str, project: str, key: str) -> Response:
         """One key."""
-        found = Key.objects.of_project(self.admission.project.id).by_reference(key)
+        found = Key.objects.of_project(self.admission.project.id).with_use().by_reference(key)
         if found is None:
             raise Absent
         return self.answer(found, KeyRecord)
 
     @operation("update_key", KeyRecord, body=KeyChanges, matches=True)
     def patch(self, request: Request, organization: str, project: str, key: str) -> Response:
-        """Changes the name or the note."""
+        """Changes the key. All but name and note needs whatever making such a key needs."""
         project_id = self.admission.project.id
         with self.matching(lambda: services.locked_key(project_id=project_id, reference=key), KeyRecord):
-            updated = services.update_key(actor=self.admission.principal, project_id=project_id, key=key, **self.read())
+            updated = key_changes.update_key(
+                actor=self.admission.principal,
+                holder=self.admission.permissions,
+                project_id=project_id,
+                key=key,
+                **self.read(),
+            )
         return self.answer(updated, KeyRecord)
 
 
@@ -77,12 +84,14 @@ class KeyRotation(ApiView):
     @operation("rotate_key", IssuedKey, body=Rotation, status=201, refusals=[Conflict])
     def post(self, request: Request, organization: str, project: str, key: str) -> Response:
         """Makes a key like this one and answers with its plaintext, `key`; the old one ends after the overlap."""
+        wanted = self.read()
         new, plaintext = services.rotate_key(
             actor=self.admission.principal,
             holder=self.admission.permissions,
             project_id=self.admission.project.id,
             key=key,
-            overlap=timedelta(seconds=self.read()["overlap_seconds"]),
+            overlap=timedelta(seconds=wanted["overlap_seconds"]),
+            expires_at=wanted.get("expires_at"),
         )
         return self.answer(new, KeyRecord, status=201, key=plaintext)
 
@@ -97,3 +106,20 @@ class KeyRevocation(ApiView):
         """Ends a key at once. Doing so twice is no error."""
         revoked = services.revoke_key(actor=self.admission.principal, project_id=self.admission.project.id, key=key)
         return self.answer(revoked, KeyRecord)
+
+
+class KeyRelease(ApiView):
+    """Taking a key out of quarantine."""
+
+    access = {"POST": project(Permission.MANAGE_KEYS)}
+
+    @operation("release_key", KeyRecord, refusals=[Conflict])
+    def post(self, request: Request, organization: str, project: str, key: str) -> Response:
+        """Lets a key in quarantine work again. Doing so twice is no error."""
+        released = services.release_key(
+            actor=self.admission.principal,
+            holder=self.admission.permissions,
+            project_id=self.admission.project.id,
+            key=key,
+        )
+        return self.answer(released, KeyRecord)

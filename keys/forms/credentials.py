@@ -11,6 +11,7 @@ from config.kernel.permissions import DESCRIPTIONS, Permission
 from keys.services.once import new_form_token
 
 CHOSEN = "chosen"
+KEEP = "keep"
 NEVER = "never"
 ON_DATE = "date"
 LIFETIMES = [(NEVER, "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), (ON_DATE, "On a date")]

@@ -1,6 +1,5 @@
 """Forms of the pages of keys."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +11,12 @@ from config.kernel.permissions import (
     PERSONAL_PERMISSIONS,
     Permission,
 )
-from keys.forms.credentials import CHOSEN, ExpiryForm, OnceForm, permission_choices
+from keys.forms.credentials import CHOSEN, KEEP, LIFETIMES, ExpiryForm, OnceForm, permission_choices
+from keys.forms.terms import LimitsForm
 from keys.models import Key
 
 NAME_LENGTH = Key._meta.get_field("name").max_length
 NOTE_LENGTH = Key._meta.get_field("note").max_length
-ALLOWED_IPS_LENGTH = 4000
 OVERLAPS = [
     (0, "None: the old key stops at once"),
     (3600, "1 hour"),
@@ -39,11 +38,18 @@ class KeyFilter(forms.Form):
     state = forms.ChoiceField(
         required=False,
         label="Status",
-        choices=[("", "Every status"), ("active", "Working"), ("expiring", "Expiring soon"), ("ended", "Ended")],
+        choices=[
+            ("", "Every status"),
+            ("active", "Working"),
+            ("expiring", "Expiring soon"),
+            ("unused", "Unused for 90 days"),
+            ("leaked", "Leaked"),
+            ("ended", "Ended"),
+        ],
     )
 
 
-class KeyForm(ExpiryForm, OnceForm):
+class KeyForm(LimitsForm, ExpiryForm, OnceForm):
     """A new key. `holder` is what the viewer may do in the project: nothing beyond it is offered."""
 
     name = forms.CharField(
@@ -72,13 +78,6 @@ class KeyForm(ExpiryForm, OnceForm):
         help_text="None is fine for a key that other programs only verify.",
         widget=forms.CheckboxSelectMultiple,
     )
-    allowed_ips = forms.CharField(
-        required=False,
-        max_length=ALLOWED_IPS_LENGTH,
-        label="Allowed addresses",
-        help_text="Addresses or networks such as 203.0.113.0/24, one a line. Empty allows every address.",
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-    )
     note = forms.CharField(required=False, max_length=NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 2}))
     field_order = ["name", "kind", "mode", "preset", "permissions", "expires", "expires_on"]
 
@@ -90,9 +89,6 @@ class KeyForm(ExpiryForm, OnceForm):
         self.fields["preset"].choices = [*presets, (CHOSEN, "Only the permissions chosen here")]  # type: ignore[attr-defined]
         offered = KEY_PERMISSIONS - (PERSONAL_PERMISSIONS - holder)
         self.fields["permissions"].choices = permission_choices(offered)  # type: ignore[attr-defined]
-
-    def clean_allowed_ips(self) -> list[str]:
-        return [network for network in re.split(r"[\s,;]+", self.cleaned_data["allowed_ips"]) if network]
 
     def wanted_permissions(self) -> str | list[str] | None:
         """What the service takes: a preset's name, a list, or None for a publishable key, which has none."""
@@ -109,8 +105,8 @@ class KeyEditForm(forms.Form):
     note = forms.CharField(required=False, max_length=NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 3}))
 
 
-class RotateForm(OnceForm):
-    """How long the old key goes on working."""
+class RotateForm(ExpiryForm, OnceForm):
+    """How long the old key goes on working, and when the new one ends."""
 
     overlap = forms.TypedChoiceField(
         label="The old key goes on working for",
@@ -119,6 +115,13 @@ class RotateForm(OnceForm):
         initial=24 * 3600,
         widget=forms.RadioSelect,
     )
+    expires = forms.ChoiceField(
+        label="The new key expires",
+        choices=[(KEEP, "When the old one would"), *LIFETIMES[1:]],
+        initial=KEEP,
+        required=False,
+    )
+    field_order = ["overlap", "expires", "expires_on"]
 
     def clean_overlap(self) -> timedelta:
         return timedelta(seconds=self.cleaned_data["overlap"])

@@ -20,7 +20,8 @@ from keys import events, signing
 from keys.credentials import NewCredential, digest_of, generate, prefix_of
 from keys.models import Agent, Key
 from keys.models.agent import LIFETIME
-from keys.services.keys import chosen_permissions, require_active
+from keys.services.keys import require_active
+from keys.services.terms import chosen_permissions
 from keys.signing import Purpose
 from orgs.models import Organization
 from projects.services.projects import locked_project

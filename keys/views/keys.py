@@ -12,7 +12,9 @@ from config.kernel.identifiers import parse_public_id
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.keys import KeyEditForm, KeyForm, RotateForm
-from keys.models import Agent, Key
+from keys.forms.terms import first_lifetime
+from keys.models import Agent, Key, KeyPolicy
+from keys.services import key_changes
 from keys.services import keys as services
 from keys.views.shown_once import SecretPage
 from orgs.models import User
@@ -20,7 +22,7 @@ from orgs.models import User
 
 def key_of(admission: Admission, reference: str) -> Key:
     """The key of the project in hand. Raises Absent, also for a key of another project."""
-    keys = Key.objects.of_project(admission.project.id).select_related("replaces")
+    keys = Key.objects.of_project(admission.project.id).with_use().select_related("replaces")
     key = keys.by_reference(reference)
     if key is None:
         raise Absent
@@ -51,10 +53,13 @@ class KeyCreate(SecretPage):
     form_class = KeyForm
 
     def form_arguments(self) -> dict[str, Any]:
-        return {"holder": self.admission.permissions}
+        self.policy = KeyPolicy.objects.current()
+        lifetime = first_lifetime(self.policy)
+        initial = {"expires": lifetime} if lifetime else {}
+        return {"holder": self.admission.permissions, "initial": initial}
 
     def form_context(self) -> dict[str, Any]:
-        return {"section": "keys"}
+        return {"section": "keys", "policy": self.policy}
 
     def make(self, form: KeyForm) -> tuple[Key, str]:
         wanted = form.cleaned_data
@@ -68,6 +73,8 @@ class KeyCreate(SecretPage):
             permissions=form.wanted_permissions(),
             expires_at=wanted["expires_at"],
             allowed_ips=wanted["allowed_ips"],
+            rate_limit=form.rate_limit(),
+            remaining=wanted["remaining"],
             note=wanted["note"],
         )
 
@@ -110,8 +117,9 @@ class KeyEdit(FormPage):
         return {"section": "keys", "key": self.key}
 
     def save(self, form: KeyEditForm) -> HttpResponse:
-        changed = services.update_key(
+        changed = key_changes.update_key(
             actor=self.admission.principal,
+            holder=self.admission.permissions,
             project_id=self.admission.project.id,
             key=self.key.public_id,
             **form.cleaned_data,
@@ -135,7 +143,7 @@ class KeyRotate(SecretPage):
         return {}
 
     def form_context(self) -> dict[str, Any]:
-        return {"section": "keys", "key": self.key}
+        return {"section": "keys", "key": self.key, "policy": KeyPolicy.objects.current()}
 
     def make(self, form: RotateForm) -> tuple[Key, str]:
         made = services.rotate_key(
@@ -144,6 +152,7 @@ class KeyRotate(SecretPage):
             project_id=self.admission.project.id,
             key=self.key.public_id,
             overlap=form.cleaned_data["overlap"],
+            expires_at=form.cleaned_data["expires_at"],
         )
         self.key.refresh_from_db()
         return made

@@ -18,6 +18,7 @@ from keys.authentication import address_allowed, program_behind
 from keys.credentials import PREFIXES, checksum, digest_of, generate, prefix_of
 from keys.models import Key
 from keys.services import keys
+from keys.services.key_changes import update_key
 from keys.verification import Code, Question, verify
 from orgs.services.organizations import disable_organization
 from projects.services.projects import archive_project, create_project
@@ -141,9 +142,12 @@ def test_a_key_is_found_under_its_own_project_only(cast: Cast):
     key, _ = create(cast)
     with tenant_scope(cast.acme.id):
         other = create_project(actor=cast.principal(cast.owner), name="Other", slug="other")
-        for act in (keys.revoke_key, keys.update_key):
+        arguments = {"actor": cast.principal(cast.owner), "project_id": other.id, "key": key.public_id}
+        with pytest.raises(Absent):
+            keys.revoke_key(**arguments)
+        for act in (update_key, keys.release_key):
             with pytest.raises(Absent):
-                act(actor=cast.principal(cast.owner), project_id=other.id, key=key.public_id)
+                act(**arguments, holder=EVERYTHING)
         assert Key.objects.get(id=key.id).state == Key.State.ACTIVE
 
 

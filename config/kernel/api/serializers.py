@@ -59,7 +59,12 @@ class PagedQuery(Query):
 
 
 class Record(serializers.Serializer):
-    """A row as programs see it. Every field is always present."""
+    """A row as programs see it. Every field is always present.
+
+    `uncounted` names those that use alone changes: they are no part of the version that ETag and If-Match name.
+    """
+
+    uncounted: ClassVar[tuple[str, ...]] = ()
 
 
 class ProblemBody(serializers.Serializer):

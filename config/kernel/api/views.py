@@ -90,7 +90,7 @@ class ApiView(APIView):
     ) -> Response:
         """One record with its ETag; `extra` adds fields that are shown this once."""
         record = serializer_class(row).data
-        return Response({**record, **extra}, status=status, headers={"ETag": etag_of(record)})
+        return Response({**record, **extra}, status=status, headers={"ETag": version_of(serializer_class, record)})
 
     @contextmanager
     def matching(self, lock: Callable[[], Any], serializer_class: type[serializers.BaseSerializer]) -> Iterator[None]:
@@ -102,7 +102,9 @@ class ApiView(APIView):
         with transaction.atomic():
             row = lock()
             wanted = self.request.headers.get("If-Match", "*").strip()
-            if wanted != "*" and etag_of(serializer_class(row).data) not in map(str.strip, wanted.split(",")):
+            if wanted != "*" and version_of(serializer_class, serializer_class(row).data) not in map(
+                str.strip, wanted.split(",")
+            ):
                 raise PreconditionFailed
             yield
 
@@ -117,6 +119,12 @@ def validated(serializer_class: type[serializers.Serializer], data: Any) -> dict
 def single_values(request: Request) -> dict[str, Any]:
     """The query string. A parameter that comes twice is handed on as a list, which no field accepts."""
     return {name: values[0] if len(values) == 1 else values for name, values in request.query_params.lists()}
+
+
+def version_of(serializer_class: type[serializers.BaseSerializer], record: Mapping[str, Any]) -> str:
+    """The entity tag of a record, without what use alone changes."""
+    uncounted = getattr(serializer_class, "uncounted", ())
+    return etag_of({name: value for name, value in record.items() if name not in uncounted})
 
 
 def etag_of(record: Mapping[str, Any]) -> str:
