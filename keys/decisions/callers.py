@@ -16,7 +16,8 @@ from config.kernel.principals import (
     ServicePrincipal,
     UserPrincipal,
 )
-from keys.decisions.facts import Name, Place, SubjectFacts, SubjectType
+from keys.decisions.facts import Place, SubjectFacts, SubjectType
+from keys.decisions.wire import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,11 @@ class Horizon:
 
     def sees_subject(self, subject: SubjectFacts) -> bool:
         """Whether it may know of somebody: of people always, of programs with their project, of services by grant."""
+        if self.projects is None or isinstance(subject.principal, UserPrincipal):
+            return True
         if subject.bound is not None:
-            return self.sees_project(subject.bound)
-        if isinstance(subject.principal, ServicePrincipal):
-            return subject.everywhere is not None or any(map(self.sees_project, subject.in_projects))
-        return True
+            return subject.bound in self.projects
+        return subject.everywhere is not None or not self.projects.isdisjoint(subject.in_projects)
 
 
 EVERYTHING = Horizon(organization=True)

@@ -16,6 +16,8 @@ logger = structlog.get_logger()
 
 Answer = dict[str, Any]
 
+BY_CREDENTIAL, BY_NAME = Source.CREDENTIAL, Source.NAME
+
 # To whoever may not know of the subject or the resource, and to whoever cannot be told.
 PLAIN: Answer = {"decision": False}
 
@@ -45,12 +47,12 @@ def answer_batch(batch: Batch, *, caller: Caller, facts: Facts | None) -> Answer
 def gathered(questions: Sequence[Question], *, caller: Caller, organization: OrganizationFacts) -> Facts | None:
     """The facts that these questions need and the caller may ask for; None when they cannot be had."""
     facts = Facts(organization)
-    askable = [q for q in questions if caller.horizon((q.subject_type, q.subject_id)) is not None]
+    askable = [question for question in questions if caller.horizon(question.subject) is not None]
     try:
         load(
             facts,
-            subjects={(question.subject_type, question.subject_id) for question in askable},
-            places={(question.resource_type, question.resource_id) for question in askable},
+            subjects={question.subject for question in askable},
+            places={question.resource for question in askable},
         )
     except Error:
         logger.exception("facts of decisions could not be loaded")
@@ -88,28 +90,23 @@ def installed_maker() -> DecisionMaker | None:
 
 def decided(question: Question, *, caller: Caller, facts: Facts, maker: DecisionMaker) -> Decision | None:
     """The decision; None when the caller may not know of the subject or the resource. Raises what the maker raises."""
-    name = (question.subject_type, question.subject_id)
-    horizon = caller.horizon(name)
-    if horizon is None:
+    own = question.subject == caller.name
+    horizon = caller.own if own else caller.others
+    subject, place = facts.subjects.get(question.subject), facts.places.get(question.resource)
+    if horizon is None or subject is None or place is None or not horizon.sees_place(place):
         return None
-    subject = facts.subjects.get(name)
-    place = facts.places.get((question.resource_type, question.resource_id))
-    if subject is None or place is None or not horizon.sees_place(place):
-        return None
-    own = name == caller.name
     if not own and not horizon.sees_subject(subject):
         return None
     return maker.decide(
         Inquiry(
-            handle=question.subject_id,
-            organization_id=facts.organization.id,
-            principal=caller.principal if own else subject.principal,
-            source=Source.CREDENTIAL if own else Source.NAME,
-            subject_type=question.subject_type,
-            action=question.action,
-            resource_type=question.resource_type,
-            resource_id=question.resource_id,
-            attributes=question.attributes,
+            question.subject[1],
+            facts.organization.id,
+            caller.principal if own else subject.principal,
+            BY_CREDENTIAL if own else BY_NAME,
+            question.subject,
+            question.action,
+            question.resource,
+            question.attributes,
         ),
         facts,
     )

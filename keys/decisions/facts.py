@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from config.kernel.permissions import Permission
 from config.kernel.principals import Principal
+from keys.decisions.wire import Name
 
 
 class SubjectType(StrEnum):
@@ -30,14 +30,11 @@ class ResourceType(StrEnum):
     RESOURCE = "resource"
 
 
-Name = tuple[str, str]  # the type and the public id (or trn)
-
-
 @dataclass(slots=True, eq=False)
 class Held:
-    """What a subject holds in one place, and the rule path to it: its `code`, and `words` such as `role admin`."""
+    """What a subject holds in one place, by name, and the rule path to it: its `code`, and `words` for people."""
 
-    permissions: frozenset[Permission]
+    permissions: frozenset[str]
     code: str
     words: str
 

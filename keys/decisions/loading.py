@@ -1,10 +1,12 @@
 """Loads the facts of decisions from the database: as many queries for a thousand names as for one of each kind.
 
-Runs in the organization's tenant scope, so what is another organization's is not there.
+Runs in the organization's tenant scope, so what is another organization's is not there. Names and addresses of people
+and things are left out: decisions need none, and what is kept in memory would not notice their change.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import models
@@ -16,7 +18,6 @@ from config.kernel.tenancy.scope import require_organization_id
 from keys.decisions.facts import (
     Facts,
     Held,
-    Name,
     OrganizationFacts,
     Place,
     ProjectFacts,
@@ -24,6 +25,7 @@ from keys.decisions.facts import (
     SubjectFacts,
     SubjectType,
 )
+from keys.decisions.wire import Name
 from keys.models import Agent, Key
 from orgs.models import Membership, Organization, ServiceGrant
 from orgs.plans import plan_of
@@ -73,6 +75,12 @@ def ids_of(prefix: str, names: Iterable[str]) -> list[UUID]:
     return [found for found in parsed if found]
 
 
+@lru_cache(maxsize=1024)
+def names_of(permissions: frozenset[Permission]) -> frozenset[str]:
+    """As plain strings, which are looked up faster than members of an enumeration. Equal sets are one object."""
+    return frozenset(permission.value for permission in permissions)
+
+
 # -- subjects --------------------------------------------------------------------------------------------------------
 def users(organization: OrganizationFacts, names: Iterable[str]) -> Subjects:
     """Members with their role, and those of their own that they have in projects. Two queries."""
@@ -86,12 +94,14 @@ def users(organization: OrganizationFacts, names: Iterable[str]) -> Subjects:
         words = f"user {row.public_id} → member of {organization.public_id}"
         role = f"custom role “{row.role_name}”" if row.custom_role_id else f"role {row.role}"
         found[SubjectType.USER, row.public_id] = SubjectFacts(
-            principal=UserPrincipal.of(user_id=row.user_id, email=row.user.email),
+            principal=UserPrincipal.of(user_id=row.user_id, email=row.public_id),
             words=words,
-            everywhere=Held(row.permissions, "custom_role" if row.custom_role_id else "role", f"{words} → {role}"),
+            everywhere=Held(
+                names_of(row.permissions), "custom_role" if row.custom_role_id else "role", f"{words} → {role}"
+            ),
             in_projects={
                 project_id: Held(
-                    ROLE_PERMISSIONS[Role(own)],
+                    names_of(ROLE_PERMISSIONS[Role(own)]),
                     "project_role",
                     f"{words} → role {own} in {public_id('prj', project_id)}",
                 )
@@ -109,7 +119,7 @@ def keys(organization: OrganizationFacts, names: Iterable[str]) -> Subjects:
     for key in Key.objects.filter(id__in=ids_of("key", names)):
         principal = KeyPrincipal.of(
             key_id=key.id,
-            label=str(key),
+            label=key.public_id,
             organization_id=key.org_id,
             project_id=key.project_id,
             permissions=key.permission_set,
@@ -133,7 +143,7 @@ def agents(organization: OrganizationFacts, names: Iterable[str]) -> Subjects:
     for agent in Agent.objects.filter(id__in=ids_of("agt", names)):
         principal = AgentPrincipal.of(
             agent_id=agent.id,
-            label=agent.name,
+            label=agent.public_id,
             organization_id=agent.org_id,
             project_id=agent.project_id,
             permissions=agent.permission_set,
@@ -152,8 +162,8 @@ def program_facts(
     return SubjectFacts(
         principal=principal,
         words=words,
-        everywhere=Held(around, rule, f"{words} → outside of its project"),
-        in_projects={principal.project_id: Held(principal.permissions, rule, f"{words} → permission")},
+        everywhere=Held(names_of(around), rule, f"{words} → outside of its project"),
+        in_projects={principal.project_id: Held(names_of(principal.permissions), rule, f"{words} → permission")},
         bound=principal.project_id,
         refused=f"{words} → {refused}" if refused else "",
         refused_code=code,
@@ -172,7 +182,7 @@ def service_accounts(organization: OrganizationFacts, names: Iterable[str]) -> S
         own[grant.project_id] = own.get(grant.project_id, frozenset()) | grant.permission_set
     return {
         (SubjectType.SERVICE_ACCOUNT, account.public_id): service_facts(
-            ServicePrincipal.of(service_account_id=account_id, name=account.name),
+            ServicePrincipal.of(service_account_id=account_id, name=account.public_id),
             grants[account_id],
             organization,
             is_active=account.is_active,
@@ -190,10 +200,14 @@ def service_facts(
     return SubjectFacts(
         principal=principal,
         words=words,
-        everywhere=None if whole is None else Held(whole, "grant", f"{words} → grant of {organization.public_id} of"),
+        everywhere=None
+        if whole is None
+        else Held(names_of(whole), "grant", f"{words} → grant of {organization.public_id} of"),
         in_projects={
             project_id: Held(
-                (whole or frozenset()) | granted, "grant", f"{words} → grant for {public_id('prj', project_id)} of"
+                names_of((whole or frozenset()) | granted),
+                "grant",
+                f"{words} → grant for {public_id('prj', project_id)} of",
             )
             for project_id, granted in grants.items()
             if project_id is not None

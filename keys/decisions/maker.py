@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from config.kernel.principals import Principal
 from keys.decisions.facts import Facts
-from keys.decisions.wire import Attributes
+from keys.decisions.wire import Attributes, Name
 
 # No answer may be remembered for longer, denials included.
 LONGEST_TTL = 60
@@ -35,17 +35,17 @@ class Inquiry:
     """Who wants to do what with what.
 
     `handle` is the subject's public id, `principal` the subject; behind a narrowed personal token, with what it may.
-    `attributes` are what the caller sent beside the names, by `subject`, `action`, `resource` and `context`.
+    `subject` and `resource` are type and id, by which the facts know them. `attributes` are what the caller sent
+    beside the names, by `subject`, `action`, `resource` and `context`.
     """
 
     handle: str
     organization_id: UUID
     principal: Principal
     source: Source
-    subject_type: str
+    subject: Name
     action: str
-    resource_type: str
-    resource_id: str
+    resource: Name
     attributes: Attributes
 
 

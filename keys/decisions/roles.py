@@ -12,19 +12,21 @@ from config.kernel.permissions import (
     ROLE_PERMISSIONS,
     Permission,
 )
-from config.kernel.principals import UserPrincipal
 from keys.decisions.facts import Facts, Held, Place, SubjectFacts, SubjectType
 from keys.decisions.maker import LONGEST_TTL, Decision, Inquiry
 
-ACTIONS: dict[str, Permission] = {permission.value: permission for permission in Permission}
-GRANTABLE: dict[str, frozenset[Permission]] = {
-    SubjectType.USER: PERSONAL_PERMISSIONS,
-    SubjectType.KEY: KEY_PERMISSIONS,
-    SubjectType.AGENT: KEY_PERMISSIONS,
-    SubjectType.SERVICE_ACCOUNT: GRANT_PERMISSIONS,
+ACTIONS = frozenset(permission.value for permission in Permission)
+GRANTABLE = {
+    SubjectType.USER.value: PERSONAL_PERMISSIONS,
+    SubjectType.KEY.value: KEY_PERMISSIONS,
+    SubjectType.AGENT.value: KEY_PERMISSIONS,
+    SubjectType.SERVICE_ACCOUNT.value: GRANT_PERMISSIONS,
 }
 # The lowest role that has each permission: the nearest that somebody lacks.
-LOWEST_ROLE = {permission: role for role, held in ROLE_PERMISSIONS.items() for permission in held}
+LOWEST_ROLE = {permission.value: role.value for role, held in ROLE_PERMISSIONS.items() for permission in held}
+# Members of an enumeration are looked up by name each time they are written; these are asked for in every decision.
+USER = SubjectType.USER.value
+TRACK = Permission.USAGE_TRACK.value
 
 
 class RoleDecisions:
@@ -32,40 +34,27 @@ class RoleDecisions:
 
     def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
         """The first rule that refuses; else whether what the subject holds in that place has the permission."""
-        subject = facts.subjects[inquiry.subject_type, inquiry.handle]
-        place = facts.places[inquiry.resource_type, inquiry.resource_id]
+        subject, place = facts.subjects[inquiry.subject], facts.places[inquiry.resource]
         if subject is None or place is None:
             return denied("unknown", "nothing is known of the subject or the resource")
         refusal = refused(subject, place, facts)
         if refusal is not None:
             return refusal
-        permission, held = ACTIONS.get(inquiry.action), held_in(subject, place)
-        if permission is None:
+        action, held = inquiry.action, held_in(subject, place)
+        if action not in ACTIONS:
             return denied("unknown_action", "the action is no permission of Tenantry's")
         ttl = LONGEST_TTL if subject.ends_at is None else min(LONGEST_TTL, int(subject.ends_at - time.time()))
         if held is None:
             return denied("not_granted", f"{subject.words} → no grant for {place.words}", ttl)
-        if permission not in held.permissions:
-            return denied("permission_missing", f"{held.words} {lacking(inquiry.subject_type, permission)}", ttl)
-        limit = limited(inquiry, permission, held, facts, ttl)
-        return limit or Decision(allowed=True, reason=f"{held.words} → {permission}", code=held.code, ttl=ttl)
+        if action not in held.permissions:
+            return denied("permission_missing", f"{held.words} {lacking(inquiry.subject[0], action)}", ttl)
+        limit = limited(inquiry, held, facts, ttl)
+        return limit or Decision(True, f"{held.words} → {action}", held.code, ttl)  # noqa: FBT003 - in every decision
 
 
 def denied(code: str, reason: str, ttl: int = LONGEST_TTL) -> Decision:
     """A denial."""
-    return Decision(allowed=False, reason=reason, code=code, ttl=ttl)
-
-
-def limited(inquiry: Inquiry, permission: Permission, held: Held, facts: Facts, ttl: int) -> Decision | None:
-    """The denial of what is held but for a narrower credential or the plan; None when neither limits it."""
-    principal = inquiry.principal
-    narrowed_to = principal.allowed if isinstance(principal, UserPrincipal) else None
-    if narrowed_to is not None and permission not in narrowed_to:
-        return denied("token_narrowed", f"{held.words} → the personal token is narrowed and lacks {permission}", ttl)
-    if permission is Permission.USAGE_TRACK and not facts.organization.tracks:
-        plan = f"plan {facts.organization.plan} of {facts.organization.public_id}"
-        return denied("plan_limit", f"{held.words} → {plan} includes no events", ttl)
-    return None
+    return Decision(False, reason, code, ttl)  # noqa: FBT003 - in every decision
 
 
 def refused(subject: SubjectFacts, place: Place, facts: Facts) -> Decision | None:
@@ -76,31 +65,40 @@ def refused(subject: SubjectFacts, place: Place, facts: Facts) -> Decision | Non
         return denied(subject.refused_code, subject.refused)
     if subject.ends_at is not None and subject.ends_at <= time.time():
         return denied("subject_expired", f"{subject.words} → expired")
-    for project_id in (subject.bound, place.project_id):
-        if project_id is None:
-            continue
-        project = facts.projects.get(project_id)
-        if project is None or not project.is_active:
-            named = project.public_id if project else "the project"
-            return denied("project_archived", f"{named} is archived")
-    if subject.bound is not None and place.project_id not in (None, subject.bound):
+    bound, project_id = subject.bound, place.project_id
+    if bound is not None and project_id is not None and project_id != bound:
         return denied("outside_project", f"{subject.words} → {place.words} is outside of its project")
+    for one in (bound, project_id):
+        if one is not None and not facts.projects[one].is_active:
+            return denied("project_archived", f"{facts.projects[one].public_id} is archived")
     return None
 
 
 def held_in(subject: SubjectFacts, place: Place) -> Held | None:
     """What the subject holds there."""
-    if place.project_id is not None:
+    if place.project_id is not None and subject.in_projects:
         own = subject.in_projects.get(place.project_id)
         if own is not None:
             return own
     return subject.everywhere
 
 
-def lacking(subject_type: str, permission: Permission) -> str:
+def limited(inquiry: Inquiry, held: Held, facts: Facts, ttl: int) -> Decision | None:
+    """The denial of what is held but for a narrower credential or the plan; None when neither limits it."""
+    action = inquiry.action
+    narrowed_to = getattr(inquiry.principal, "allowed", None)
+    if narrowed_to is not None and action not in narrowed_to:
+        return denied("token_narrowed", f"{held.words} → the personal token is narrowed and lacks {action}", ttl)
+    if action == TRACK and not facts.organization.tracks:
+        plan = f"plan {facts.organization.plan} of {facts.organization.public_id}"
+        return denied("plan_limit", f"{held.words} → {plan} includes no events", ttl)
+    return None
+
+
+def lacking(subject_type: str, permission: str) -> str:
     """The nearest grant that is missing, in words."""
     if permission not in GRANTABLE[subject_type]:
         return f"→ {permission} is nothing that a {subject_type.replace('_', ' ')} can hold"
-    if subject_type == SubjectType.USER:
+    if subject_type == USER:
         return f"→ lacks {permission}, which the role {LOWEST_ROLE[permission]} has"
     return f"→ lacks {permission}"

@@ -46,7 +46,7 @@ class Position:
 
 def search_subjects(search: Search, *, caller: Caller, organization: OrganizationFacts) -> Answer:
     """Which subjects of a type may. Runs in the organization's tenant scope."""
-    kind = search.question.subject_type
+    kind = search.question.subject[0]
 
     def candidates(after: str, limit: int) -> list[Candidate]:
         if caller.others is None:
@@ -60,15 +60,15 @@ def search_subjects(search: Search, *, caller: Caller, organization: Organizatio
         caller=caller,
         organization=organization,
         candidates=candidates,
-        asked=lambda name: replace(search.question, subject_id=name),
+        asked=lambda name: replace(search.question, subject=(kind, name)),
         shown=lambda name: {"type": kind, "id": name},
     )
 
 
 def search_resources(search: Search, *, caller: Caller, organization: OrganizationFacts) -> Answer:
     """Which resources of a type a subject may do something with. Runs in the organization's tenant scope."""
-    kind = search.question.resource_type
-    horizon = caller.horizon((search.question.subject_type, search.question.subject_id))
+    kind = search.question.resource[0]
+    horizon = caller.horizon(search.question.subject)
 
     def candidates(after: str, limit: int) -> list[Candidate]:
         if horizon is None:
@@ -84,7 +84,7 @@ def search_resources(search: Search, *, caller: Caller, organization: Organizati
         caller=caller,
         organization=organization,
         candidates=candidates,
-        asked=lambda name: replace(search.question, resource_id=name),
+        asked=lambda name: replace(search.question, resource=(kind, name)),
         shown=lambda name: {"type": kind, "id": name},
     )
 
@@ -143,8 +143,8 @@ def _facts(questions: list[Question], organization: OrganizationFacts) -> Facts:
     facts = Facts(organization)
     load(
         facts,
-        subjects={(question.subject_type, question.subject_id) for question in questions},
-        places={(question.resource_type, question.resource_id) for question in questions},
+        subjects={question.subject for question in questions},
+        places={question.resource for question in questions},
     )
     return facts
 
@@ -215,11 +215,9 @@ def _digest(kind: str, question: Question, organization: OrganizationFacts) -> s
     parts: list[Any] = [
         kind,
         organization.public_id,
-        question.subject_type,
-        question.subject_id,
+        question.subject,
         question.action,
-        question.resource_type,
-        question.resource_id,
+        question.resource,
         dict(question.attributes),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,6 +16,7 @@ LONGEST_TEXT = 500
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
 
+Name = tuple[str, str]
 Attributes = Mapping[str, Mapping[str, Any]]
 NO_ATTRIBUTES: Attributes = {}
 
@@ -30,16 +31,14 @@ class Semantic(StrEnum):
 
 @dataclass(slots=True)
 class Question:
-    """May this subject do this with that resource?
+    """May this subject do this with that resource? Both are named by their type and id.
 
     `attributes` are the `properties` of `subject`, `action` and `resource` and the whole `context`, as far as sent.
     """
 
-    subject_type: str
-    subject_id: str
+    subject: Name
     action: str
-    resource_type: str
-    resource_id: str
+    resource: Name
     attributes: Attributes
 
 
@@ -96,12 +95,12 @@ def batch_of(data: Any) -> Batch:
 
 def subject_search_of(data: Any) -> Search:
     """A search for subjects. Raises Invalid."""
-    return _search(data, lambda body: {**body, "subject": {**_part(body, "subject"), "id": ""}})
+    return _search(data, lambda body: {**body, "subject": {**_part(body, {}, "subject"), "id": ""}})
 
 
 def resource_search_of(data: Any) -> Search:
     """A search for resources. Raises Invalid."""
-    return _search(data, lambda body: {**body, "resource": {**_part(body, "resource"), "id": ""}})
+    return _search(data, lambda body: {**body, "resource": {**_part(body, {}, "resource"), "id": ""}})
 
 
 def action_search_of(data: Any) -> Search:
@@ -139,52 +138,64 @@ def _item(item: Any, defaults: dict[str, Any]) -> Question | Fault:
 
 
 def _question(body: dict[str, Any], defaults: dict[str, Any]) -> Question:
-    subject, subject_defaults = _both(body, defaults, "subject")
-    action, action_defaults = _both(body, defaults, "action")
-    resource, resource_defaults = _both(body, defaults, "resource")
-    attributes: dict[str, Mapping[str, Any]] = {}
-    for name, part in (("subject", subject), ("action", action), ("resource", resource)):
-        properties = part.get("properties")
-        if properties is not None:
-            attributes[name] = _object(properties, name)
-    context = body.get("context", defaults.get("context"))
-    if context is not None:
-        attributes["context"] = _object(context, "context")
-    return Question(
-        _text("subject", "type", subject, subject_defaults),
-        _text("subject", "id", subject, subject_defaults),
-        _text("action", "name", action, action_defaults),
-        _text("resource", "type", resource, resource_defaults),
-        _text("resource", "id", resource, resource_defaults),
-        attributes or NO_ATTRIBUTES,
-    )
+    subject, subject_type, subject_id = _named(body, defaults, "subject")
+    action = _part(body, defaults, "action")
+    name = action.get("name")
+    if name is None and defaults:
+        name = _given(defaults.get("action"), "name")
+    if type(name) is not str or len(name) > LONGEST_TEXT:
+        raise _unreadable("action", "name")
+    resource, resource_type, resource_id = _named(body, defaults, "resource")
+    attributes = NO_ATTRIBUTES
+    if "context" in body or "context" in defaults or any("properties" in part for part in (subject, action, resource)):
+        attributes = _attributes(body, defaults, subject, action, resource)
+    return Question((subject_type, subject_id), name, (resource_type, resource_id), attributes)
 
 
-def _both(body: dict[str, Any], defaults: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The part of an item, and the default beside it, which fills in only what identifies (section 7.1.1)."""
-    default = defaults.get(name)
-    if body.get(name) is None and default is not None:
-        return default, default
-    return _part(body, name), default or {}
+def _named(body: dict[str, Any], defaults: dict[str, Any], part: str) -> tuple[dict[str, Any], str, str]:
+    """A subject or a resource, its type and its id. What of these an item leaves out, the default says."""
+    given = _part(body, defaults, part)
+    kind, name = given.get("type"), given.get("id")
+    if defaults:
+        kind = _given(defaults.get(part), "type") if kind is None else kind
+        name = _given(defaults.get(part), "id") if name is None else name
+    if type(kind) is not str or len(kind) > LONGEST_TEXT:
+        raise _unreadable(part, "type")
+    if type(name) is not str or len(name) > LONGEST_TEXT:
+        raise _unreadable(part, "id")
+    return given, kind, name
 
 
-def _part(body: dict[str, Any], name: str) -> dict[str, Any]:
+def _part(body: dict[str, Any], defaults: dict[str, Any], name: str) -> dict[str, Any]:
     part = body.get(name)
-    if not isinstance(part, dict):
+    if part is None and defaults:
+        part = defaults.get(name)
+    if type(part) is not dict:
         raise Invalid.field(name, f"Send {name} as an object.")
     return part
 
 
-def _text(part: str, name: str, given: dict[str, Any], default: dict[str, Any]) -> str:
-    value = given.get(name)
-    if value is None:
-        value = default.get(name)
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise Invalid.field(part, f"Send {part}.{name} as a string of up to {LONGEST_TEXT} characters.")
-    return value
+def _given(part: dict[str, Any] | None, name: str) -> Any:
+    return None if part is None else part.get(name)
+
+
+def _attributes(body: dict[str, Any], defaults: dict[str, Any], *parts: dict[str, Any]) -> Attributes:
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, part in zip(("subject", "action", "resource"), parts, strict=True):
+        if part.get("properties") is not None:
+            found[name] = _object(part["properties"], f"{name}.properties")
+    context = body.get("context")
+    context = defaults.get("context") if context is None else context
+    if context is not None:
+        found["context"] = _object(context, "context")
+    return found
+
+
+def _unreadable(part: str, name: str) -> Invalid:
+    return Invalid.field(part, f"Send {part}.{name} as a string of up to {LONGEST_TEXT} characters.")
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise Invalid.field(name, "Send a JSON object." if name == "body" else f"Send {name} as an object.")
     return value

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from config.kernel.hot import Door
 from keys import limits
+from keys.hot import decision_facts
 from keys.hot.cache import cache
 from keys.uses import recorder
 from orgs.changes import feed
@@ -26,6 +27,7 @@ def _refuses(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 def forget_everything() -> None:
     """Nothing in memory, no lease held, no limit counted: as a process that has just started finds it."""
     cache.forget("", None)
+    decision_facts.cache.forget("", None)
     limits.forget_leases()
     recorder._gathered.clear()
 

@@ -40,9 +40,9 @@ def person(user) -> tuple[str, str]:
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
-def furnish(world: World) -> None:
-    """Every kind of subject in every state, every kind of place."""
-    one, two, archived = world.project(), world.project(), world.project(archived=True)
+def furnish(world: World, one: Project | None = None) -> None:
+    """Every kind of subject in every state, every kind of place; most of it around the project `one`."""
+    one, two, archived = one or world.project(), world.project(), world.project(archived=True)
     for project in (None, one, archived):
         world.resource(project)
     for role in ROLES:

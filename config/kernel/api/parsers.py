@@ -31,7 +31,7 @@ class JSONParser(BaseParser):
                 parse_constant=_refuse_constant,
                 parse_float=_finite,
             )
-            _require_shallow(data)
+            require_shallow(data)
             if b"\\u" in body:
                 json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate cannot be written again
         except (ValueError, RecursionError) as error:
@@ -39,7 +39,8 @@ class JSONParser(BaseParser):
         return data
 
 
-def _require_shallow(data: Any) -> None:
+def require_shallow(data: Any) -> None:
+    """Raises ValueError for what is nested more than DEEPEST levels deep."""
     level = [data]
     for _ in range(DEEPEST):
         nested = [item for item in level if isinstance(item, dict | list)]

@@ -1,0 +1,146 @@
+"""Facts of decisions in memory, by organization, never older than a second (orgs/changes.py says why).
+
+Only what is there is kept: that something is not there is asked of the database each time, since nobody notes that it
+comes into being. An answer is given from a copy of its own, which no change can pull from under it.
+"""
+
+from collections.abc import Iterable
+from time import monotonic
+from uuid import UUID
+
+from django.conf import settings
+
+from config.kernel.identifiers import public_id
+from keys.decisions.facts import Facts, ProjectFacts, ResourceType, SubjectType
+from keys.decisions.loading import load, organization_facts
+from keys.decisions.wire import Name
+from orgs.changes import ChangeFeed, feed
+from orgs.models import Change, Organization
+
+# What a change of one row makes forgotten, by the kind of the change: its type among the subjects, its prefix.
+SUBJECTS = {
+    Change.Kind.USER.value: (SubjectType.USER.value, "usr"),
+    Change.Kind.SERVICE.value: (SubjectType.SERVICE_ACCOUNT.value, "svc"),
+    Change.Kind.KEY.value: (SubjectType.KEY.value, "key"),
+}
+WHOLE = {Change.Kind.ORGANIZATION.value, Change.Kind.ACCESS.value}
+PROJECT = Change.Kind.PROJECT.value
+PROJECT_PLACE = ResourceType.PROJECT.value
+
+
+class DecisionFacts:
+    """Facts by organization, of at most `size` subjects and places in all; full, it begins anew."""
+
+    def __init__(self, feed: ChangeFeed, size: int) -> None:
+        self._feed = feed
+        self._size = size
+        self._kept: dict[UUID, Facts] = {}
+        self._names = 0
+        feed.subscribe(self.forget)
+
+    def gathered(self, organization_id: UUID, subjects: set[Name], places: set[Name]) -> Facts | None:
+        """Facts about these names as they were at most a second ago; None when memory must not be used.
+
+        Runs in the organization's tenant scope. Raises django.db.Error.
+        """
+        if monotonic() >= self._feed.usable_until and not self._feed.is_fresh:
+            return None
+        generation = self._feed.generation
+        kept = self._kept.get(organization_id)
+        if kept is None:
+            kept = self._begun(organization_id, generation)
+            if kept is None:
+                return None
+        found = Facts(
+            kept.organization,
+            {name: kept.subjects.get(name) for name in subjects},
+            {name: kept.places.get(name) for name in places},
+        )
+        missing_subjects, missing_places = self._lacking(kept, found)
+        if missing_subjects or missing_places:
+            self._complete(kept, found, missing_subjects, missing_places)
+            self._keep(organization_id, kept, found, generation)
+        return found
+
+    def _lacking(self, kept: Facts, found: Facts) -> tuple[list[Name], list[Name]]:
+        """The names that memory does not answer for, whose project it has lost among them. Fills `found.projects`."""
+        projects, known = found.projects, kept.projects
+        subjects, places = [], []
+        for name, subject in found.subjects.items():
+            if subject is None or not _with_project(subject.bound, projects, known):
+                subjects.append(name)
+        for name, place in found.places.items():
+            if place is None or not _with_project(place.project_id, projects, known):
+                places.append(name)
+        return subjects, places
+
+    def _complete(self, kept: Facts, found: Facts, subjects: Iterable[Name], places: Iterable[Name]) -> None:
+        loaded = Facts(kept.organization)
+        load(loaded, subjects=subjects, places=places)
+        found.subjects |= loaded.subjects
+        found.places |= loaded.places
+        found.projects |= loaded.projects
+
+    def _keep(self, organization_id: UUID, kept: Facts, found: Facts, generation: int) -> None:
+        """Keeps what is there, for the next time, unless a change came in meanwhile, which may be about it."""
+        new_subjects = {name: subject for name, subject in found.subjects.items() if subject is not None}
+        new_places = {name: place for name, place in found.places.items() if place is not None}
+        before = len(kept.subjects) + len(kept.places)
+        kept.subjects |= new_subjects
+        kept.places |= new_places
+        kept.projects |= found.projects
+        self._names += len(kept.subjects) + len(kept.places) - before
+        if self._feed.generation != generation:
+            self._forget_organization(organization_id)
+        elif self._names > self._size:
+            self._forget_everything()
+
+    def _begun(self, organization_id: UUID, generation: int) -> Facts | None:
+        organization = Organization.objects.filter(id=organization_id).first()
+        if organization is None:
+            return None
+        begun = Facts(organization_facts(organization))
+        self._kept[organization_id] = begun
+        if self._feed.generation != generation:
+            self._forget_organization(organization_id)
+        return begun
+
+    def forget(self, kind: str, entity: UUID | None) -> None:
+        """Listener of the change feed."""
+        if entity is None:
+            self._forget_everything()
+        elif kind in WHOLE:
+            self._forget_organization(entity)
+        elif kind == PROJECT:
+            name = (PROJECT_PLACE, public_id("prj", entity))
+            for kept in list(self._kept.values()):
+                kept.projects.pop(entity, None)
+                kept.places.pop(name, None)
+        elif kind in SUBJECTS:
+            subject_type, prefix = SUBJECTS[kind]
+            name = (subject_type, public_id(prefix, entity))
+            for kept in list(self._kept.values()):
+                kept.subjects.pop(name, None)
+
+    def _forget_organization(self, organization_id: UUID) -> None:
+        forgotten = self._kept.pop(organization_id, None)
+        if forgotten is not None:
+            self._names -= len(forgotten.subjects) + len(forgotten.places)
+
+    def _forget_everything(self) -> None:
+        self._kept = {}
+        self._names = 0
+
+
+def _with_project(project_id: UUID | None, projects: dict[UUID, ProjectFacts], known: dict[UUID, ProjectFacts]) -> bool:
+    """Whether the project, if there is one, is among `projects`, where it is put if it is `known`."""
+    if project_id is None or project_id in projects:
+        return True
+    project = known.get(project_id)
+    if project is None:
+        return False
+    projects[project_id] = project
+    return True
+
+
+cache = DecisionFacts(feed, settings.TENANTRY_DECISION_CACHE_SIZE)
