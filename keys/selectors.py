@@ -1,33 +1,42 @@
 """Reads that span grants, projects and people."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from config.kernel.identifiers import parse_public_id
 from config.kernel.permissions import Permission
+from config.kernel.tenancy.scope import require_organization_id
 from orgs.models import ServiceGrant, User
+from orgs.service_uses import last_uses
 from projects.models import Project
 
 
 @dataclass(frozen=True)
 class GrantLine:
-    """A grant with its project (None for the whole organization, or one that is gone) and who gave it, for people."""
+    """A grant with its project (None for the whole organization, or one that is gone) and who gave it, for people.
+
+    `last_used_at` is about when its account last acted in the organization; None when nobody knows.
+    """
 
     grant: ServiceGrant
     project: Project | None
     granted_by: str
+    last_used_at: datetime | None
 
 
 def grant_lines(grants: list[ServiceGrant]) -> list[GrantLine]:
     """The grants, in order, with what they name. Two queries."""
     projects = Project.objects.in_bulk({grant.project_id for grant in grants if grant.project_id})
     ids: dict[str, UUID | None] = {grant.granted_by: parse_public_id("usr", grant.granted_by) for grant in grants}
+    uses = last_uses(account_ids={grant.account_id for grant in grants}, organization_id=require_organization_id())
     people = User.objects.in_bulk({user_id for user_id in ids.values() if user_id})
     return [
         GrantLine(
             grant=grant,
             project=projects.get(grant.project_id) if grant.project_id else None,
             granted_by=_granter(people.get(ids[grant.granted_by] or UUID(int=0))),
+            last_used_at=uses.get(grant.account_id),
         )
         for grant in grants
     ]

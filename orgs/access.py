@@ -13,6 +13,7 @@ from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, Ser
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization, ServiceGrant
 from orgs.refusals import note_refusal
+from orgs.service_uses import note_use
 
 
 class OrganizationGate:
@@ -55,6 +56,7 @@ class OrganizationGate:
             raise Absent
         if not organization.is_active:
             raise OrganizationInactive(organization.status)
+        note_use(account_id=principal.service_account_id, organization_id=organization.id)
         permissions = grants.get(None, frozenset())
         return Admission(principal, permissions=permissions, organization=organization, grants=grants)
 

@@ -8,9 +8,10 @@ import pytest
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.models import Invitation, Membership, Organization, ServiceGrant, User
 from projects.models import Project
 from tests.cast import Cast
+from tests.gateway import make_gateway
 
 REST, PAGES = "/api/v1/orgs/acme", "/orgs/acme"
 
@@ -51,6 +52,13 @@ class RestDoor(Door):
     def revoke_key(self, who: User, key: Key) -> Any:
         return self.api(who).post(f"{REST}/projects/rocket/keys/{key.public_id}/revoke")
 
+    def grant(self, who: User, account: str, permissions: list[str], project: str | None = None) -> Any:
+        body = {"service_account": account, "permissions": permissions, "project": project}
+        return self.api(who).post(f"{REST}/service-grants", body)
+
+    def withdraw(self, who: User, grant: ServiceGrant) -> Any:
+        return self.api(who).delete(f"{REST}/service-grants/{grant.public_id}")
+
 
 class PageDoor(Door):
     def create_project(self, who: User, slug: str) -> Any:
@@ -82,6 +90,13 @@ class PageDoor(Door):
 
     def revoke_key(self, who: User, key: Key) -> Any:
         return self.browse(who).post(f"{PAGES}/projects/rocket/keys/{key.public_id}/revoke/")
+
+    def grant(self, who: User, account: str, permissions: list[str], project: str | None = None) -> Any:
+        form = {"service_account": account, "permissions": permissions, "project": project or ""}
+        return self.browse(who).post(f"{PAGES}/service-grants/new/", form)
+
+    def withdraw(self, who: User, grant: ServiceGrant) -> Any:
+        return self.browse(who).post(f"{PAGES}/service-grants/{grant.public_id}/withdraw/")
 
 
 @pytest.fixture(params=[RestDoor, PageDoor], ids=["rest", "pages"])
@@ -192,3 +207,19 @@ def test_an_archived_project_makes_no_keys(door, cast, recorded):
     assert done(door.archive_project(cast.developer))
     assert door.create_key(cast.developer, "Late").status_code == 409
     assert recorded() == ["project.archived"]
+
+
+def test_a_product_is_granted_permissions_and_loses_them(door, cast, recorded):
+    gateway = make_gateway(cast)
+    account = gateway.account.public_id
+    assert door.grant(cast.developer, account, ["view_org"]).status_code == 403
+    assert recorded() == []
+    assert done(door.grant(cast.admin, account, ["view_org"], "rocket"))
+    assert door.grant(cast.admin, account, ["keys:verify"], "rocket").status_code == 409
+    assert gateway.ask("GET", f"{REST}/projects/rocket").status_code == 200
+    with tenant_scope(cast.acme.id):
+        grant = ServiceGrant.objects.get()
+    assert door.withdraw(cast.viewer, grant).status_code == 403
+    assert done(door.withdraw(cast.admin, grant))
+    assert recorded() == ["service_grant.created", "service_grant.withdrawn"]
+    assert gateway.ask("GET", f"{REST}/projects/rocket").status_code == 404

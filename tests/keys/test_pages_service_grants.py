@@ -42,7 +42,9 @@ def test_an_admin_grants_and_the_list_tells_of_it(cast: Cast, browse: Any, gatew
     page = text_of(browser.get(GRANTS))
     for words in ("Gateway", "In front of all", "Rocket", "keys:verify", "by Adam", "Withdraw…"):
         assert words in page
+    assert "No request noted" in page
     assert gateway.ask("GET", "/api/v1/orgs/acme/projects/rocket").status_code == 200
+    assert "Last request" in text_of(browser.get(GRANTS))
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])

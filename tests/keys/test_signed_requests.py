@@ -523,3 +523,11 @@ def test_an_idempotency_key_answers_a_request_that_is_signed_anew(gateway: Gatew
     again = gateway.ask("POST", PROJECTS, NEW, Idempotency_Key="once")
     assert (again.status_code, again.json()) == (201, first.json())
     assert again["Idempotency-Replayed"] == "true"
+
+
+def test_requests_are_answered_also_while_nobody_can_note_their_use(gateway: Gateway, monkeypatch: pytest.MonkeyPatch):
+    def unreachable(*_args: Any, **_kwargs: Any) -> None:
+        raise RedisError
+
+    monkeypatch.setattr("orgs.service_uses.cache.set", unreachable)
+    assert gateway.ask("GET", PROJECTS).status_code == 200
