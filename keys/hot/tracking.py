@@ -18,7 +18,7 @@ from keys.tracking.writing import Source
 TRACK = Permission.USAGE_TRACK.value
 # From here on a number may be a whole one that orjson could not keep exactly, which the full path refuses.
 INEXACT = 2.0**63
-ONE = (ACCEPTED, b'{"accepted":1,"duplicates":0}', [])  # what nearly every request with one event is answered
+ONE: Answer = (ACCEPTED, b'{"accepted":1,"duplicates":0}', [])  # what nearly every request with one event is answered
 
 
 def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:

@@ -35,7 +35,7 @@ def track(*, source: Source, events: Sequence[Event]) -> Tracked:
         write([submission])
     else:
         _intake.put(submission)
-        if not submission.settled.wait(LONGEST_WAIT):
+        if not submission.wait(LONGEST_WAIT):
             raise Unavailable
     if submission.refusal:
         raise submission.refusal
@@ -88,7 +88,7 @@ def settle(batch: Sequence[Submission]) -> None:
         _settle_each(batch)
     finally:
         for submission in batch:
-            submission.settled.set()
+            submission.settle()
 
 
 def _settle_each(batch: Sequence[Submission]) -> None:

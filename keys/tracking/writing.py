@@ -5,11 +5,10 @@ anything else. So the quota is exact among any number of processes, nobody waits
 what was accepted is committed with what it adds to the counts, or not at all.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event as Signal
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -54,17 +53,36 @@ class Tracked:
 
 @dataclass(slots=True)
 class Submission:
-    """One request and what becomes of it: `tracked` or `refusal`, once `settled`. `ids` are those of its rows."""
+    """One request and what becomes of it: `tracked` or `refusal`, once it is settled. `ids` are those of its rows."""
 
     source: Source
     events: Sequence[Event]
     ids: Sequence[UUID] = ()
     tracked: Tracked | None = None
     refusal: TenantryError | None = None
-    settled: Signal = field(default_factory=Signal)
+    # A lock costs a twentieth of an event of the threading module.
+    _open: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.ids = [new_id() for _ in self.events]
+        self._open.acquire()
+
+    def settle(self) -> None:
+        """Wakes who waits."""
+        self._open.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until it is settled; False when that takes longer. For one thread, once."""
+        return self._open.acquire(timeout=seconds)
+
+
+def wanted_by(submissions: Sequence[Submission]) -> dict[UUID, int]:
+    """How many events each organization sends."""
+    wanted: dict[UUID, int] = {}
+    for submission in submissions:
+        organization_id = submission.source.organization_id
+        wanted[organization_id] = wanted.get(organization_id, 0) + len(submission.events)
+    return wanted
 
 
 class Batch:
@@ -74,9 +92,7 @@ class Batch:
         self.submissions = submissions
         self.now = timezone.now()
         self.month = self.now.date().replace(day=1)
-        self.wanted: Counter[UUID] = Counter()
-        for submission in submissions:
-            self.wanted[submission.source.organization_id] += len(submission.events)
+        self.wanted = wanted_by(submissions)
 
     @property
     def organizations(self) -> list[UUID]:
@@ -110,6 +126,7 @@ class Month:
     """An organization's month, whose row is ours until the transaction ends."""
 
     used: int
+    plan: str
     limit: int | None
     unwarned: dict[int, bool]
     refused: bool = False
@@ -138,23 +155,30 @@ def write(submissions: Sequence[Submission], *, again: bool = False) -> None:
 
 
 def _write_at_once(batch: Batch) -> bool:
-    """Adds everything in one statement. False when nothing was: a month is new, or little is left of its events."""
-    limits = orjson.dumps({name: plan.events for name, plan in plans.plans().items()}).decode()
-    wanted = orjson.dumps(batch.wanted, option=orjson.OPT_NON_STR_KEYS).decode()
-    organizations, now, month = batch.organizations, batch.now, batch.month
-    room = [wanted, limits, limits, organizations, month, len(organizations)]
+    """Adds everything in one statement, which is a transaction by itself.
+
+    False when nothing was added, since a month is new, or an organization would pass the next threshold of its plan.
+    """
+    limits = {name: plan.events for name, plan in plans.plans().items()}
     with connection.cursor() as cursor:
-        cursor.execute(
-            statements.ADD_WHERE_THERE_IS_ROOM,
-            [*room, batch.as_text(batch.submissions), now, now, now, now, month],
-        )
-        enough, left = cursor.fetchone()
+        enough, repeated = _add_events(cursor, batch, batch.submissions, limits)
     if not enough:
         return False
     for submission in batch.submissions:
-        duplicates = sum(row_id in left for row_id in submission.ids) if left else 0
+        duplicates = sum(row_id in repeated for row_id in submission.ids) if repeated else 0
         submission.tracked = Tracked(len(submission.ids) - duplicates, duplicates)
     return True
+
+
+def _add_events(
+    cursor: Any, batch: Batch, submissions: Sequence[Submission], limits: dict[str, int | None]
+) -> tuple[bool, set[UUID]]:
+    """Whether there was room for them all under these limits, and which rows were there before."""
+    wanted = orjson.dumps(wanted_by(submissions), option=orjson.OPT_NON_STR_KEYS).decode()
+    rows = batch.as_text(submissions)
+    cursor.execute(statements.ADD_EVENTS, [wanted, orjson.dumps(limits).decode(), batch.month, batch.now, rows])
+    enough, repeated = cursor.fetchone()
+    return enough, set(repeated)
 
 
 def _begin_months(batch: Batch) -> None:
@@ -173,7 +197,7 @@ def _write_closely(batch: Batch, *, again: bool, begun: bool = False) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statements.LOCK_MONTHS, [batch.organizations, batch.month])
         months = {
-            org_id: Month(used, plans.plan_of(plan).events, {NEARLY: nearly, FULLY: fully})
+            org_id: Month(used, plan, plans.plan_of(plan).events, {NEARLY: nearly, FULLY: fully})
             for org_id, used, plan, nearly, fully in cursor.fetchall()
         }
         if len(months) < len(batch.wanted) and not begun:
@@ -262,9 +286,11 @@ def _add(
     """Adds the rows and their counts; what was counted of each request."""
     if not submissions:
         return []
-    text, now = batch.as_text(submissions), batch.now
-    repeated = set(_ids(cursor, statements.ADD, [text, now, now, now, now, batch.month]))
-    ours = repeated & set(_ids(cursor, statements.KNOWN_BY_ROW, [text])) if again and repeated else set()
+    # What fits was found out above, so that here no limit holds.
+    enough, repeated = _add_events(cursor, batch, submissions, dict.fromkeys(month.plan for month in months.values()))
+    if not enough:
+        raise RuntimeError("Usage without a month, although its month is locked.")
+    ours = repeated & set(_ids(cursor, statements.KNOWN_BY_ROW, [batch.as_text(submissions)])) if again else set()
     outcome = []
     for submission in submissions:
         counted_before = sum(row_id in repeated for row_id in submission.ids)

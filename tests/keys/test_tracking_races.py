@@ -132,7 +132,7 @@ def test_one_that_cannot_be_written_does_not_fail_its_neighbours(committed_cast,
     settle(batch)
     assert [submission.tracked for submission in batch] == [Tracked(2, 0), None, Tracked(2, 0)]
     assert isinstance(batch[1].refusal, Unavailable)
-    assert all(submission.settled.is_set() for submission in batch)
+    assert all(submission.wait(0) for submission in batch)
     assert counted(source) == counted(foreign) == (2, 2, 2)
 
 
