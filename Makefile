@@ -14,7 +14,7 @@ MANAGE := $(BIN)/python manage.py
 APPS := config audit orgs projects keys sso
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock docs screenshots clean venv chromium checks \
+.PHONY: help run test bench lint format lock docs screenshots clean venv chromium wrk checks \
 	check-style check-format check-templates check-types check-imports check-migrations check-models \
 	check-project check-docs
 
@@ -25,6 +25,10 @@ run: venv ## Start everything: database, cache, web server, worker, beat. One Ct
 ##@ Develop
 test: venv $(if $(T),,chromium) ## Run the tests. T=tests/orgs runs a part of them
 	@$(SERVERS) $(BIN)/python -m pytest -n $(if $(T),0,auto) --dist loadgroup $(T)
+
+bench: venv wrk ## Measure speed against baselines of the same run. B=verification runs a part of it
+	@TENANTRY_HOME=$(TENANTRY_HOME)/benchmarks $(BIN)/python -m config.embedded exec -- \
+		$(BIN)/python -m benchmarks $(B)
 
 lint: venv ## Check style, types, templates, import contracts, migrations and generated documents
 	@$(SERVERS) $(MAKE) --no-print-directory --keep-going checks
@@ -101,6 +105,18 @@ chromium:
 		then exit 0; fi; \
 	fi; \
 	echo 'The browser tests need Chromium, which could not be installed; install it with your package manager.' >&2; \
+	exit 1
+
+# The benchmarks' load comes from wrk.
+wrk:
+	@if command -v wrk >/dev/null 2>&1; then exit 0; fi; \
+	root=''; \
+	if [ "$$(id -u)" -ne 0 ]; then root='sudo -n'; fi; \
+	if command -v apt-get >/dev/null 2>&1 && $$root true 2>/dev/null; then \
+		if $$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y wrk; \
+		then exit 0; fi; \
+	fi; \
+	echo 'The benchmarks need wrk, which could not be installed; install it with your package manager.' >&2; \
 	exit 1
 
 # The parts of `make lint`; they run with the servers up, and all of them run even when one fails ------------------

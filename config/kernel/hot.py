@@ -80,10 +80,18 @@ class Door:
             and length.isdecimal()
             and int(length) <= self._longest
             and is_served(environ.get("HTTP_HOST", ""))
-            and not (self._encrypted_only and environ.get("HTTP_X_FORWARDED_PROTO") != "https")
+            and (not self._encrypted_only or self._is_encrypted(environ))
             and "HTTP_SIGNATURE_INPUT" not in environ
             and "HTTP_SIGNATURE" not in environ
         )
+
+    @staticmethod
+    def _is_encrypted(environ: Environ) -> bool:
+        # The proxy's word counts only where Django takes it too.
+        if settings.SECURE_PROXY_SSL_HEADER is None:
+            return environ.get("wsgi.url_scheme") == "https"
+        name, value = settings.SECURE_PROXY_SSL_HEADER
+        return environ.get(name) == value
 
     def _answer(self, handler: Handler, environ: Environ, body: bytes) -> Answer | None:
         try:

@@ -30,14 +30,20 @@ def client_address(request: HttpRequest) -> str | None:
 
 def client_address_of(environ: Mapping[str, Any]) -> str | None:
     """The same of a WSGI environment."""
-    peer = environ.get("REMOTE_ADDR", "")
-    hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    trusted = settings.TENANTRY_TRUSTED_PROXIES
-    address = hops[-trusted] if trusted and len(hops) >= trusted else peer
     try:
-        return str(ipaddress.ip_address(address))
+        return str(ipaddress.ip_address(unread_address_of(environ)))
     except ValueError:
         return None
+
+
+def unread_address_of(environ: Mapping[str, Any]) -> str:
+    """The same as it stands there, which may be no address at all: for who reads it later, if ever."""
+    trusted = settings.TENANTRY_TRUSTED_PROXIES
+    if trusted:
+        hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        if len(hops) >= trusted:
+            return hops[-trusted]
+    return environ.get("REMOTE_ADDR", "")
 
 
 def refused_at_once(request: HttpRequest) -> TenantryError | None:

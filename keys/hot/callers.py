@@ -3,9 +3,7 @@
 import hashlib
 from typing import Any
 
-from django.conf import settings
-
-from config.kernel.middleware import client_address_of
+from config.kernel.middleware import client_address_of, unread_address_of
 from keys.facts import KeyFacts, address_allowed
 from keys.hot.cache import cache
 from keys.models import Key
@@ -27,12 +25,10 @@ def calling_key(environ: dict[str, Any], permission: str, now: float) -> KeyFact
     key = cache.get(hashlib.sha256(text.encode()).digest()) if text else None
     if key is None or key.kind != SECRET or permission not in key.permissions or state_refusal(key, now) is not None:
         return None
-    # Reading the address costs as much as all the rest, so it is read where it decides, or where a proxy hides it.
-    exact = key.networks or settings.TENANTRY_TRUSTED_PROXIES
-    ip = client_address_of(environ) if exact else environ.get("REMOTE_ADDR")
-    if not address_allowed(ip, key.networks):
+    # Reading the address costs as much as all the rest, so it is read where it decides.
+    if key.networks and not address_allowed(client_address_of(environ), key.networks):
         return None
-    recorder.note(key.public_id, ip, now)
+    recorder.note(key.public_id, unread_address_of(environ), now)
     return key
 
 

@@ -1,0 +1,105 @@
+"""Load from wrk: the same kind of requests to several servers in turn, and what each cost."""
+
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.stage import LOAD_CORE, Server
+
+CONNECTIONS = 16
+ROUND_SECONDS = 3
+ROUNDS = 7
+# `%s` in the body is replaced by a line of the file, drawn uniformly.
+SCRIPT = """
+local lines = {}
+for line in io.lines(os.getenv("LOAD_LINES")) do lines[#lines + 1] = line end
+math.randomseed(tonumber(os.getenv("LOAD_SEED")))
+local body = os.getenv("LOAD_BODY")
+wrk.method = "POST"
+for pair in string.gmatch(os.getenv("LOAD_HEADERS"), "[^\\n]+") do
+  local name, value = string.match(pair, "^([^:]+): (.*)$")
+  wrk.headers[name] = value
+end
+function request()
+  local line = lines[math.random(#lines)]
+  return wrk.format(nil, nil, nil, (string.gsub(body, "%%s", function() return line end)))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked: `body` with `%s` for a line of `lines`."""
+
+    path: str
+    body: str
+    lines: Path
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of one server cost: microseconds of CPU a request with the stores, and requests a second."""
+
+    microseconds: float
+    rate: float
+
+
+def interleaved(servers: Mapping[str, Server], asking: Asking, *, warm_seconds: int = 10, rounds: int = ROUNDS) -> Any:
+    """Rounds of each server in turn, after warming each up: the rounds by name.
+
+    Raises RuntimeError when a server answered anything but 2xx, since then the figures mean nothing.
+    """
+    for server in servers.values():
+        fire(server, asking, warm_seconds, seed=0)
+    found: dict[str, list[Round]] = {name: [] for name in servers}
+    for number in range(rounds):
+        for name, server in servers.items():
+            before = server.cpu_seconds()
+            requests, seconds = fire(server, asking, ROUND_SECONDS, seed=number + 1)
+            found[name].append(Round((server.cpu_seconds() - before) / requests * 1e6, requests / seconds))
+    return found
+
+
+def fire(server: Server, asking: Asking, seconds: int, *, seed: int) -> tuple[int, float]:
+    """One run of wrk: how many requests in how many seconds."""
+    environment = {
+        **os.environ,
+        "LOAD_LINES": str(asking.lines),
+        "LOAD_SEED": str(seed),
+        "LOAD_BODY": asking.body,
+        "LOAD_HEADERS": "\n".join(f"{name}: {value}" for name, value in asking.headers.items()),
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT)
+        script.flush()
+        command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command += ["-s", script.name, server.url + asking.path]
+        output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    counted = re.search(r"(\d+) requests in ([\d.]+)(m?)s", output)
+    if counted is None or "Non-2xx" in output:
+        raise RuntimeError(f"The server did not answer as it should:\n{output}")
+    return int(counted[1]), float(counted[2]) / (1000 if counted[3] else 1)
+
+
+def compared(found: Mapping[str, list[Round]], baseline: str) -> list[dict[str, Any]]:
+    """A row for each server: median CPU and rate, and the median of the ratios to the baseline of the same round."""
+    rows = []
+    for name, rounds in found.items():
+        pairs = list(zip(rounds, found[baseline], strict=True))
+        rows.append(
+            {
+                "server": name,
+                "CPU µs/request": f"{statistics.median(r.microseconds for r in rounds):.0f}",
+                f"× {baseline}": f"{statistics.median(r.microseconds / b.microseconds for r, b in pairs):.2f}",
+                "requests/s": f"{statistics.median(r.rate for r in rounds):,.0f}",
+                "of its rate": f"{statistics.median(r.rate / b.rate for r, b in pairs):.2f}",
+            }
+        )
+    return rows
