@@ -25,6 +25,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.credentials import digest_of
 from keys.demo.building import Builder, principal
+from keys.demo.domains import ensure_domains
 from keys.demo.programs import ensure_agents, ensure_session
 from keys.demo.services import ensure_products
 from keys.demo.usage import ensure_usage
@@ -186,9 +187,16 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
         if not Membership.objects.of_user(people[Role.OWNER].user.id).exists():
             raise Conflict(f"The organization {world.slug} is not the demo's: rename it and try again.")
         projects = Project.objects.active().filter(slug__in=[slug for slug, _ in world.projects]).order_by("id")
-        entries = [ensure_keys(project, people[Role.OWNER].user, file) for project in projects]
+        developer = people[Role.DEVELOPER].user, world.people[Role.DEVELOPER]
+        entries = [
+            {
+                **ensure_keys(project, people[Role.OWNER].user, file),
+                "domains": ensure_domains(project, *developer),
+            }
+            for project in projects
+        ]
         ensure_usage(organization)
-        ensure_agents(projects[0], people[Role.DEVELOPER].user, world.people[Role.DEVELOPER])
+        ensure_agents(projects[0], *developer)
     ensure_session(people[Role.OWNER].user, world.people[Role.OWNER])
     return {
         "id": organization.public_id,
@@ -210,7 +218,6 @@ def ensure_keys(project: Project, owner: User, file: CredentialFile) -> dict[str
         "slug": project.slug,
         "publishable_key": publishable.plaintext if publishable else new_publishable_key(project, owner),
         "secret_key": known,
-        "domains": [],
     }
 
 

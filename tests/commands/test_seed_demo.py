@@ -32,13 +32,13 @@ from orgs.models import (
     ServiceGrant,
     User,
 )
-from projects.models import Project
+from projects.models import Domain, Project, SeenDomain
 from tests.conftest import JSONClient
 from tests.gateway import Gateway
 
 MODELS: list[type[Model]] = [
-    Agent, AuditEvent, CustomRole, Invitation, Key, Membership, Organization, PersonalToken, Project, ServiceAccount,
-    ServiceAccountSecret, ServiceGrant, TokenSession, User,
+    Agent, AuditEvent, CustomRole, Domain, Invitation, Key, Membership, Organization, PersonalToken, Project,
+    SeenDomain, ServiceAccount, ServiceAccountSecret, ServiceGrant, TokenSession, User,
 ]  # fmt: skip
 
 
@@ -108,6 +108,19 @@ def test_everything_in_the_file_works(file: Path):
         assert gateway_of(content).ask("GET", f"/api/v1/orgs/{organization['slug']}").status_code == 200
     guest = JSONClient(content["guest"]["personal_token"]).get("/api/v1/orgs").json()
     assert {row["slug"] for row in guest["data"]} == {row["slug"] for row in content["organizations"]}
+
+
+def test_publishable_keys_work_on_the_domains_of_the_file(file: Path):
+    seed()
+    for organization in read(file)["organizations"]:
+        for project in organization["projects"]:
+            assert project["domains"], project["slug"]
+            for domain in project["domains"]:
+                page = JSONClient(project["publishable_key"])
+                answer = page.post("/api/v1/licenses/verify", {}, HTTP_ORIGIN=f"https://{domain}")
+                assert (answer.status_code, answer.json()["downgraded"]) == (200, False)
+    other = page.post("/api/v1/licenses/verify", {}, HTTP_ORIGIN="https://other.example")
+    assert other.json()["downgraded"] is True
 
 
 def test_everybody_signs_in_and_staff_pass_the_second_factor(file: Path):
