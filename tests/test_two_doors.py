@@ -1,5 +1,6 @@
 """The dashboard and the REST interface are two doors to the same services: the same cases run through both."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import tenant_scope
-from keys.models import Key
+from keys.credentials import PATTERN
+from keys.models import Agent, Key
 from orgs.models import Invitation, Membership, Organization, ServiceGrant, User
 from projects.models import Project
 from tests.cast import Cast
@@ -52,6 +54,15 @@ class RestDoor(Door):
     def revoke_key(self, who: User, key: Key) -> Any:
         return self.api(who).post(f"{REST}/projects/rocket/keys/{key.public_id}/revoke")
 
+    def create_agent(self, who: User, name: str) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/agents", {"name": name, "permissions": "admin"})
+
+    def enrol_again(self, who: User, agent: Agent) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/agents/{agent.public_id}/enrolment-token")
+
+    def revoke_agent(self, who: User, agent: Agent) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/agents/{agent.public_id}/revoke")
+
     def grant(self, who: User, account: str, permissions: list[str], project: str | None = None) -> Any:
         body = {"service_account": account, "permissions": permissions, "project": project}
         return self.api(who).post(f"{REST}/service-grants", body)
@@ -90,6 +101,19 @@ class PageDoor(Door):
 
     def revoke_key(self, who: User, key: Key) -> Any:
         return self.browse(who).post(f"{PAGES}/projects/rocket/keys/{key.public_id}/revoke/")
+
+    def create_agent(self, who: User, name: str) -> Any:
+        browser = self.browse(who)
+        once = browser.get(f"{PAGES}/projects/rocket/agents/new/").context["form"]["once"].value()
+        form = {"once": once, "name": name, "preset": "admin", "token_lifetime_seconds": "3600"}
+        return browser.post(f"{PAGES}/projects/rocket/agents/new/", form)
+
+    def enrol_again(self, who: User, agent: Agent) -> Any:
+        browser, page = self.browse(who), f"{PAGES}/projects/rocket/agents/{agent.public_id}/enrol/"
+        return browser.post(page, {"once": browser.get(page).context["form"]["once"].value()})
+
+    def revoke_agent(self, who: User, agent: Agent) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/rocket/agents/{agent.public_id}/revoke/")
 
     def grant(self, who: User, account: str, permissions: list[str], project: str | None = None) -> Any:
         form = {"service_account": account, "permissions": permissions, "project": project or ""}
@@ -203,10 +227,30 @@ def test_a_key_is_made_shown_and_revoked(door, cast, recorded):
         assert Key.objects.get(id=key.id).state == Key.State.REVOKED
 
 
-def test_an_archived_project_makes_no_keys(door, cast, recorded):
+def test_an_agent_is_made_enrolled_anew_and_revoked(door, cast, recorded):
+    answer = door.create_agent(cast.developer, "Probe")
+    assert done(answer)
+    assert re.search(PATTERN, answer.content.decode())
+    assert door.create_agent(cast.developer, "Probe").status_code == 409
+    with tenant_scope(cast.acme.id):
+        agent = Agent.objects.get()
+    assert done(door.enrol_again(cast.developer, agent))
+    assert done(door.revoke_agent(cast.developer, agent))
+    assert door.enrol_again(cast.developer, agent).status_code == 409
+    assert recorded() == ["agent.created", "agent.enrolment_issued", "agent.revoked"]
+    with tenant_scope(cast.acme.id):
+        assert Agent.objects.get().state == Agent.State.REVOKED
+
+
+def test_an_archived_project_makes_no_keys_and_no_agents(door, cast, recorded):
+    assert done(door.create_agent(cast.developer, "Probe"))
+    with tenant_scope(cast.acme.id):
+        agent = Agent.objects.get()
     assert done(door.archive_project(cast.developer))
     assert door.create_key(cast.developer, "Late").status_code == 409
-    assert recorded() == ["project.archived"]
+    assert door.create_agent(cast.developer, "Late").status_code == 409
+    assert door.enrol_again(cast.developer, agent).status_code == 409
+    assert recorded() == ["agent.created", "project.archived"]
 
 
 def test_a_product_is_granted_permissions_and_loses_them(door, cast, recorded):

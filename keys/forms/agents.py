@@ -23,6 +23,11 @@ LIFETIMES = [
 ]
 
 
+def lifetime_words(seconds: int) -> str:
+    """How long a token lives, for people."""
+    return dict(LIFETIMES).get(seconds, f"{seconds} seconds")
+
+
 class AgentFilter(forms.Form):
     """What a list of agents is narrowed to."""
 
@@ -63,8 +68,8 @@ class AgentFields(forms.Form):
         fields["preset"].choices = [*presets, (CHOSEN, "Only the permissions chosen here")]
         fields["permissions"].choices = permission_choices(KEY_PERMISSIONS - (PERSONAL_PERMISSIONS - holder))
         # One that was set over REST is offered beside the usual ones.
-        known = dict(LIFETIMES)
-        fields["token_lifetime_seconds"].choices = sorted({lifetime: f"{lifetime} seconds", **known}.items())
+        offered = sorted({lifetime, *dict(LIFETIMES)})
+        fields["token_lifetime_seconds"].choices = [(seconds, lifetime_words(seconds)) for seconds in offered]
 
     def wanted_permissions(self) -> str | list[str]:
         """A preset's name, or a list."""

@@ -10,7 +10,7 @@ from config.kernel.access import Admission, project
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.pages import FORM_INVALID, FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, KEY_PRESETS, PERSONAL_PERMISSIONS, Permission
-from keys.forms.agents import AgentFields, AgentFilter, AgentForm
+from keys.forms.agents import AgentFields, AgentFilter, AgentForm, lifetime_words
 from keys.forms.credentials import CHOSEN, OnceForm
 from keys.models import Agent
 from keys.services import agents as services
@@ -94,6 +94,7 @@ class AgentDetail(Page):
                 "section": SECTION,
                 "agent": row,
                 "maker": maker_of(row.created_by),
+                "lifetime": lifetime_words(row.token_lifetime_seconds),
                 "permissions_of_agent": [(p.value, DESCRIPTIONS[p]) for p in sorted(row.permission_set)],
                 "may_change": Permission.MANAGE_KEYS in self.admission.permissions
                 and not beyond(self.admission, row),

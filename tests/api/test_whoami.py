@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from keys.credentials import generate
+from tests.gateway import make_gateway
 
 WHOAMI = "/api/v1/whoami"
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
@@ -33,6 +34,15 @@ def test_a_key_is_told_its_project_and_permissions(api, cast, make):
     assert [row["slug"] for row in caller["organizations"]] == ["acme"]
     assert caller["user"] is None
     assert key not in str(caller)
+
+
+def test_a_service_account_is_told_its_name(cast):
+    gateway = make_gateway(cast)
+    caller = gateway.ask("GET", WHOAMI).json()
+    assert (caller["kind"], caller["id"]) == ("service", gateway.account.public_id)
+    assert caller["service_account"]["name"] == gateway.account.name
+    assert (caller["user"], caller["key"], caller["organizations"]) == (None, None, [])
+    assert gateway.secret not in str(caller)
 
 
 def test_a_person_without_organizations_is_told_so(api, cast):

@@ -64,13 +64,14 @@ SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A personal token (`pat_…`) or a secret key (`sk_…`). Send it in one header only.",
+        "description": "A personal token (`pat_…`), a secret key (`sk_…`), or the access token of a session or an "
+        "agent. Send it in one header only.",
     },
     "key": {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
-        "description": "The same credentials, for programs that cannot set Authorization.",
+        "description": "A personal token or a key, for programs that cannot set Authorization.",
     },
 }
 
