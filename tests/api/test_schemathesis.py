@@ -15,8 +15,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from audit.models import AuditEvent
+from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from config.wsgi import application
+from keys.models import TokenSession
+from keys.services.agents import create_agent
+from keys.services.sessions import open_session
 from keys.services.tokens import create_token
 from orgs.models import DataExport
 from orgs.services.invitations import invite
@@ -36,11 +40,14 @@ def existing(cast):
     """The rows of Acme's that the paths name."""
     owner = cast.principal(cast.owner)
     token, _ = create_token(actor=owner, user=cast.owner, name="Another")
+    open_session(user=cast.owner, method="password")
+    session = TokenSession.objects.get()
     with tenant_scope(cast.acme.id):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
         export = DataExport.objects.create(requested_by=cast.owner)
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
+        agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         event = AuditEvent.objects.order_by("-id").first()
     return {
         "organization": cast.acme.public_id,
@@ -50,6 +57,8 @@ def existing(cast):
         "invitation": invitation.public_id,
         "key": cast.key.public_id,
         "token": token.public_id,
+        "session": session.public_id,
+        "agent": agent.public_id,
         "event": event.public_id,
         "export": export.public_id,
         "resource": resource.trn,
