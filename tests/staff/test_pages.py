@@ -20,21 +20,32 @@ from config.kernel.principals import SYSTEM
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
-from keys.models import Key, KeyPolicy, RefreshToken
+from keys.models import Key, KeyPolicy, RefreshToken, UsedNonce
 from keys.services.agents import create_agent
 from keys.services.keys import create_key
 from keys.services.sessions import open_session
 from orgs import events
-from orgs.models import CustomRole, DataExport, DataKey, IdempotencyKey, Invitation, Membership, RetiredSlug, User
+from orgs.models import (
+    CustomRole,
+    DataExport,
+    DataKey,
+    IdempotencyKey,
+    Invitation,
+    Membership,
+    RetiredSlug,
+    ServiceAccountSecret,
+    User,
+)
 from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership
 from projects.services.domains import note_seen, register_domain
 from projects.services.members import set_project_role
 from tests.cast import Cast
+from tests.gateway import make_gateway
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
-# Ciphertext that nobody can read, and nothing to do with it.
-UNREGISTERED = {DataKey, IdempotencyKey, RefreshToken}
+# Ciphertext and digests that nobody can read, and nothing to do with them by themselves.
+UNREGISTERED = {DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
 
 
 @pytest.fixture
@@ -43,6 +54,7 @@ def world(cast: Cast) -> Iterator[Cast]:
     cast.token(cast.owner)
     open_session(user=cast.owner, method="password")
     signing.published()
+    make_gateway(cast).grant(cast.acme, "view_org")
     RetiredSlug.objects.create(slug="acme-old", organization=cast.acme)
     with tenant_scope(cast.acme.id):
         CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])
