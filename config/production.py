@@ -16,6 +16,7 @@ def problems_in_production(
     bootstrap_mode: str,
     bootstrap_token: str,
     smtp_host: str,
+    github_keys_url: str,
 ) -> list[str]:
     """One sentence for each setting that is missing or unsafe. Stores and the bootstrap token bind always."""
     found = []
@@ -39,6 +40,8 @@ def problems_in_production(
         found.append("TENANTRY_ALLOWED_HOSTS: name the exact hosts that you serve, separated by commas.")
     if not smtp_host:
         found.append("TENANTRY_SMTP_HOST: invitations and confirmations are mailed; name your mail server.")
+    if github_keys_url and not github_keys_url.startswith("https://"):
+        found.append("TENANTRY_GITHUB_KEYS_URL: name an address that begins with https://.")
     return found
 
 

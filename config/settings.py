@@ -191,6 +191,20 @@ TENANTRY_USAGE_EVENT_DAYS = environment.number(
     validate=Range(min=35, max=3650),
 )
 
+# -- leaked keys -----------------------------------------------------------------------------------------------------
+environment.section("Leaked keys")
+TENANTRY_GITHUB_KEYS_URL = environment.text(
+    "TENANTRY_GITHUB_KEYS_URL",
+    "",
+    "Where the public keys of GitHub's secret-scanning partner programme are "
+    "(`https://api.github.com/meta/public_keys/secret_scanning`). Without it the receiver at `/leaks/github` is off.",
+)
+TENANTRY_GITHUB_LABELS = environment.flag(
+    "TENANTRY_GITHUB_LABELS",
+    "Whether the receiver answers GitHub which of the reported keys are real.",
+    default=False,
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(
@@ -223,6 +237,7 @@ problems += problems_in_production(
     bootstrap_mode=TENANTRY_BOOTSTRAP_MODE,
     bootstrap_token=TENANTRY_BOOTSTRAP_TOKEN,
     smtp_host=EMAIL_HOST,
+    github_keys_url=TENANTRY_GITHUB_KEYS_URL,
 )
 problems += problems_of_file or problems_of_keys(TENANTRY_ENCRYPTION_KEYS)
 problems += problems_of_plans(TENANTRY_PLANS)

@@ -13,6 +13,7 @@ from keys.api.agents import (
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
 from keys.api.key_policies import OneKeyPolicy
 from keys.api.keys import KeyRelease, KeyRevocation, KeyRotation, Keys, OneKey
+from keys.api.leaks import LeakReports
 from keys.api.licences import LicenceVerification
 from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
 from keys.api.sessions import OneSession, Sessions
@@ -44,6 +45,7 @@ urlpatterns = [
     path(f"{KEY}/revoke", KeyRevocation.as_view(), name="api-key-revoke"),
     path(f"{KEY}/release", KeyRelease.as_view(), name="api-key-release"),
     path("orgs/<str:organization>/key-policy", OneKeyPolicy.as_view(), name="api-key-policy"),
+    path("keys/report-leak", LeakReports.as_view(), name="api-keys-report-leak"),
     path("keys/verify", KeyVerification.as_view(), name="api-keys-verify"),
     path("keys/verify-batch", KeyVerifications.as_view(), name="api-keys-verify-batch"),
     path("orgs/<str:organization>/service-accounts", ServiceAccounts.as_view(), name="api-service-accounts"),

@@ -24,6 +24,16 @@ KEY_ROTATED = declare(
 )
 KEY_REVOKED = declare("key.revoked", "A key was revoked.", {"project": "its project"})
 KEY_RELEASED = declare("key.released", "A key was taken out of quarantine: it works again.", {"project": "its project"})
+KEY_LEAKED = declare(
+    "key.leaked",
+    "Somebody showed that a key leaked.",
+    {
+        "project": "its project",
+        "action": "what the key policy makes of it: revoke, quarantine or report",
+        "source": "who found it or how, as it was told",
+        "url": "where, as it was told",
+    },
+)
 KEY_POLICY_CHANGED = declare(
     "key_policy.changed", "What the organization demands of its keys changed.", {"changes": "each demand: [old, new]"}
 )
@@ -33,6 +43,11 @@ TOKEN_CREATED = declare(
     {"organization": "its organization, or all", "permissions": "what it is narrowed to"},
 )
 TOKEN_REVOKED = declare("personal_token.revoked", "A personal token was revoked.")
+TOKEN_LEAKED = declare(
+    "personal_token.leaked",
+    "Somebody showed that a personal token leaked; it is revoked.",
+    {"source": "who found it or how, as it was told", "url": "where, as it was told"},
+)
 
 GRANT_CREATED = declare(
     "service_grant.created",

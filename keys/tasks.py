@@ -1,8 +1,11 @@
 """Celery entries of keys: ids in, a named outcome out. The work is in the modules they call."""
 
-from celery import shared_task
+from uuid import UUID
 
-from keys import tidying
+from celery import shared_task
+from django.db import Error
+
+from keys import leaks, mail, tidying
 from keys.services import signing_keys
 
 
@@ -16,3 +19,21 @@ def tend_signing_keys() -> str:
 def tidy() -> str:
     """Forgets what has served its time. Outcome: `forgot N`."""
     return f"forgot {tidying.tidy()}"
+
+
+@shared_task(name="keys.handle_leaks", autoretry_for=(Error,), retry_backoff=True, max_retries=8)
+def handle_leaks(rows: str) -> str:
+    """Handles leak reports. Outcomes: for each `revoke`, `quarantine`, `report`, `revoked`, `nothing`."""
+    return leaks.handle(rows)
+
+
+@shared_task(name="keys.mail_leak", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_leak(key_id: str, user_id: str) -> str:
+    """Tells an owner of a leaked key. Outcomes: `sent`, `gone`."""
+    return mail.mail_leak(UUID(key_id), UUID(user_id))
+
+
+@shared_task(name="keys.mail_leaked_token", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_leaked_token(token_id: str) -> str:
+    """Tells a person of their leaked token. Outcomes: `sent`, `gone`."""
+    return mail.mail_leaked_token(UUID(token_id))

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from keys.views import agents, keys, listing, service_grants, sessions, terms, tokens, usage
+from keys.views.github_leaks import receive_github_leaks
 from keys.views.key_set import key_set
 
 app_name = "keys"
@@ -14,6 +15,7 @@ GRANTS = f"{ORGANIZATION}service-grants/"
 
 urlpatterns = [
     path(".well-known/jwks.json", key_set, name="key-set"),
+    path("leaks/github", receive_github_leaks, name="github-leaks"),
     path(f"{ORGANIZATION}panels/keys/", listing.KeyPanel.as_view(), name="panel"),
     path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
     path(f"{ORGANIZATION}key-policy/", terms.KeyPolicyPage.as_view(), name="policy"),

@@ -18,7 +18,7 @@ from config.kernel.errors import (
 )
 
 PROBLEM_TYPE = "application/problem+json"
-PROGRAM_PATHS = ("/api/", "/access/", "/scim/", "/.well-known/", "/health/", "/metrics")
+PROGRAM_PATHS = ("/api/", "/access/", "/scim/", "/.well-known/", "/leaks/", "/health/", "/metrics")
 
 
 def speaks_json(request: HttpRequest) -> bool:

@@ -4,11 +4,12 @@ from django.db.models import QuerySet
 
 from config.kernel.errors import Absent
 from config.kernel.identifiers import parse_public_id
+from config.kernel.permissions import PERSONAL_PERMISSIONS
 from config.kernel.principals import StaffPrincipal
 from config.kernel.staff import Outcome, StaffAction
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key
-from keys.services.keys import revoke_key
+from keys.services.keys import release_key, revoke_key
 from orgs.admin.organizations import OfOrganizationAdmin
 from projects.models import Project
 
@@ -18,6 +19,13 @@ def revoke(*, actor: StaffPrincipal, row: Key) -> Outcome:
     with tenant_scope(row.org_id):
         revoke_key(actor=actor, project_id=row.project_id, key=row.public_id)
     return Outcome(f"{row} is revoked.")
+
+
+def release(*, actor: StaffPrincipal, row: Key) -> Outcome:
+    """Out of quarantine."""
+    with tenant_scope(row.org_id):
+        release_key(actor=actor, holder=PERSONAL_PERMISSIONS, project_id=row.project_id, key=row.public_id)
+    return Outcome(f"{row} works again.")
 
 
 class KeyAdmin(OfOrganizationAdmin):
@@ -39,6 +47,10 @@ class KeyAdmin(OfOrganizationAdmin):
         "state",
         "permissions",
         "allowed_ips",
+        "rate_limit",
+        "rate_window_seconds",
+        "remaining",
+        "is_imported",
         "note",
         "metadata",
         "created_by",
@@ -46,6 +58,8 @@ class KeyAdmin(OfOrganizationAdmin):
         "created_at",
         "expires_at",
         "revoked_at",
+        "leaked_at",
+        "quarantined_at",
     )
     staff_actions = (
         StaffAction(
@@ -55,6 +69,13 @@ class KeyAdmin(OfOrganizationAdmin):
             revoke,
             applies=lambda row: row.revoked_at is None,
             danger=True,
+        ),
+        StaffAction(
+            "release",
+            "Release from quarantine",
+            "The key works again for everybody who has it.",
+            release,
+            applies=lambda row: row.state == Key.State.QUARANTINED,
         ),
     )
 

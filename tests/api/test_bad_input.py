@@ -50,6 +50,7 @@ GOOD = {
         "remaining": 7,
     },
     "rotate_key": {"overlap_seconds": 60, "expires_at": "2040-01-01T00:00:00Z"},
+    "report_leaked_key": {"key": "x", "url": "https://a.example/", "source": "x"},
     "update_key_policy": {"longest_lifetime_days": 90, "is_expiry_required": True, "on_leak": "revoke"},
     "verify_key": {
         "key": "x", "origin": "https://a.example", "ip": "10.0.0.1", "permission": "view_org", "cost": 1,

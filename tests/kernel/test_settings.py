@@ -60,6 +60,7 @@ def test_everything_that_is_missing_is_said_in_one_list(tmp_path: Path):
         ("TENANTRY_ENCRYPTION_KEYS", "A" * 43),
         ("TENANTRY_ENCRYPTION_KEYS", ",".join([ENCRYPTION_KEY] * 2)),
         ("TENANTRY_ENCRYPTION_KEYS_FILE", "/nowhere/keys"),
+        ("TENANTRY_GITHUB_KEYS_URL", "http://keys.example/"),
         ("TENANTRY_URL", "http://tenantry.example"),
         ("TENANTRY_ALLOWED_HOSTS", "*"),
         ("TENANTRY_DEBUG", "true"),

@@ -1,0 +1,94 @@
+"""Credentials of which somebody showed that they leaked: what the organization's policy makes of it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.services import record
+from config.kernel.principals import SYSTEM
+from config.kernel.tasks import enqueue
+from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
+from keys import events
+from keys.models import Key, KeyPolicy, PersonalToken
+from keys.services.keys import key_target
+from keys.services.tokens import revoke_token, token_target
+from orgs.models import Membership
+
+NOTHING = "nothing"
+REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """Of a credential only its SHA-256 is known here. `source` and `url` say where it was found, as it was told."""
+
+    digest: bytes
+    source: str = ""
+    url: str = ""
+
+
+def is_known(digest: bytes) -> bool:
+    """Whether a credential with that SHA-256 is or was ours and secret."""
+    with system_scope("leak reports"):
+        found = Key.objects.filter(digest=digest, kind=Key.Kind.SECRET).exists()
+    return found or PersonalToken.objects.filter(digest=digest).exists()
+
+
+def handle_report(report: LeakReport) -> str:
+    """Does with a leaked credential what is to be done. Returns what: `revoke`, `quarantine`, `report`, `revoked` for
+    a personal token, `nothing` for what is unknown, public, ended, or was reported before.
+    """
+    with system_scope("leak reports"):
+        place = Key.objects.filter(digest=report.digest).values_list("org_id", "id").first()
+    if place is not None:
+        organization_id, key_id = place
+        with tenant_scope(organization_id):
+            return _leaked_key(key_id, report)
+    return _leaked_token(report)
+
+
+@transaction.atomic
+def _leaked_key(key_id: UUID, report: LeakReport) -> str:
+    key = Key.objects.select_for_update(of=("self",)).select_related("project").filter(id=key_id).first()
+    # A publishable key is public. A key reported before was looked at: whoever released it knew.
+    if key is None or key.kind == Key.Kind.PUBLISHABLE or key.leaked_at is not None:
+        return NOTHING
+    if key.state in (Key.State.REVOKED, Key.State.EXPIRED):
+        return NOTHING
+    action = KeyPolicy.objects.current().on_leak
+    now = timezone.now()
+    key.leaked_at = now
+    if action == KeyPolicy.OnLeak.REVOKE:
+        key.revoked_at = now
+    elif action == KeyPolicy.OnLeak.QUARANTINE:
+        key.quarantined_at = now
+    key.save(update_fields=["leaked_at", "revoked_at", "quarantined_at", "updated_at"])
+    record(
+        events.KEY_LEAKED,
+        actor=SYSTEM,
+        target=key_target(key),
+        data={"project": key.project.public_id, "action": action, "source": report.source, "url": report.url},
+    )
+    for membership in Membership.objects.owners().filter(user__is_active=True).order_by("id"):
+        enqueue("keys.mail_leak", str(key.id), str(membership.user_id))
+    return str(action)
+
+
+@transaction.atomic
+def _leaked_token(report: LeakReport) -> str:
+    """A personal token is its owner's, so no organization's policy keeps it alive."""
+    token = PersonalToken.objects.select_related("user", "organization").filter(digest=report.digest).first()
+    if token is None or not token.is_usable:
+        return NOTHING
+    revoke_token(actor=SYSTEM, user=token.user, token=token.public_id)
+    record(
+        events.TOKEN_LEAKED,
+        actor=SYSTEM,
+        target=token_target(token),
+        data={"source": report.source, "url": report.url},
+        org_id=token.organization_id or INSTALLATION_ID,
+    )
+    enqueue("keys.mail_leaked_token", str(token.id))
+    return REVOKED
