@@ -1,7 +1,6 @@
 """What a tracked event may be. The one check of both doors, the REST view and the fast path."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +36,7 @@ DEEP_PROPERTIES = f"Nest properties at most {PROPERTIES_DEPTH} levels deep."
 WRONG_PROPERTIES = "Send strings without NUL, and whole numbers of at most 64 bits."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """One event that passed. `properties` is JSON; without an `id` it counts each time that it is sent."""
 
@@ -55,11 +54,10 @@ def read_events(data: Any) -> list[Event]:
     if not isinstance(data, list) or not 1 <= len(data) <= MOST_EVENTS:
         raise Invalid.field("events", f"Send a list of 1 to {MOST_EVENTS} events.")
     now = timezone.now()
-    window = (now - OLDEST, now + NEWEST)
     events, wrong = [], {}
     for position, given in enumerate(data):
-        found = _read_event(given, window)
-        if isinstance(found, Event):
+        found = _read_event(given, now)
+        if type(found) is Event:
             events.append(found)
         else:
             wrong[str(position)] = found
@@ -68,37 +66,45 @@ def read_events(data: Any) -> list[Event]:
     return events
 
 
-def _read_event(given: Any, window: tuple[datetime, datetime]) -> Event | dict[str, list[str]]:
+def _read_event(given: Any, now: datetime) -> Event | dict[str, list[str]]:
     """The event, or the sentences about its wrong fields."""
-    if not isinstance(given, Mapping):
+    if not isinstance(given, dict):
         return {"event": ["Send an object with a name."]}
-    errors = {str(field): [UNKNOWN] for field in given.keys() - FIELDS}
     name, event_id = given.get("name"), given.get("id")
-    if not isinstance(name, str) or not _is_name(name):
-        errors["name"] = [BAD_NAME]
-    if event_id is not None and not _is_id(event_id):
-        errors["id"] = [BAD_ID]
-    timestamp = _timestamp(given.get("timestamp"), window)
-    if isinstance(timestamp, str):
-        errors["timestamp"] = [timestamp]
-    properties = _properties(given.get("properties"))
-    if isinstance(properties, str):
-        errors["properties"] = [properties]
-    if errors:
-        return errors
-    return Event(name, event_id, timestamp, properties)  # type: ignore[arg-type] # what is wrong has returned
+    timestamp = _timestamp(given["timestamp"], now) if "timestamp" in given else None
+    properties = _properties(given["properties"]) if "properties" in given else NO_PROPERTIES
+    right = (
+        _is_name(name),
+        event_id is None or _is_id(event_id),
+        type(timestamp) is not str,
+        type(properties) is bytes,
+        given.keys() <= FIELDS,
+    )
+    if all(right):
+        return Event(name, event_id, timestamp, properties)  # type: ignore[arg-type] # what is wrong goes on
+    sentences = {"name": BAD_NAME, "id": BAD_ID, "timestamp": timestamp, "properties": properties}
+    errors = {
+        field: [str(sentence)] for (field, sentence), fits in zip(sentences.items(), right, strict=False) if not fits
+    }
+    return errors | {str(field): [UNKNOWN] for field in given.keys() - FIELDS}
 
 
-def _is_name(text: str) -> bool:
+def _is_name(given: Any) -> bool:
     """Whether it fits: no spreadsheet takes it for a formula, and it is written in one way only."""
-    return 1 <= len(text) <= NAME_LENGTH and text[0].isalnum() and text.isprintable() and text[-1] != " "
+    return (
+        isinstance(given, str)
+        and 1 <= len(given) <= NAME_LENGTH
+        and given[0].isalnum()
+        and given.isprintable()
+        and given[-1] != " "
+    )
 
 
 def _is_id(given: Any) -> bool:
     return isinstance(given, str) and 1 <= len(given) <= EVENT_ID_LENGTH and given.isprintable()
 
 
-def _timestamp(given: Any, window: tuple[datetime, datetime]) -> datetime | str | None:
+def _timestamp(given: Any, now: datetime) -> datetime | str | None:
     """The time in UTC, None for none, or the sentence about what is wrong."""
     if given is None:
         return None
@@ -108,9 +114,9 @@ def _timestamp(given: Any, window: tuple[datetime, datetime]) -> datetime | str 
         moment = datetime.fromisoformat(given.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return BAD_TIMESTAMP
-    if moment < window[0]:
+    if moment < now - OLDEST:
         return OLD_TIMESTAMP
-    return EARLY_TIMESTAMP if moment > window[1] else moment
+    return EARLY_TIMESTAMP if moment > now + NEWEST else moment
 
 
 def _properties(given: Any) -> bytes | str:

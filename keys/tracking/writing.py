@@ -43,7 +43,7 @@ class Source:
     domain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tracked:
     """How many events were counted, and how many had been before."""
 
