@@ -11,7 +11,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.credentials import PATTERN
 from keys.models import Agent, Key
 from orgs.models import Invitation, Membership, Organization, ServiceGrant, User
-from projects.models import Project
+from projects.models import Domain, Project
 from tests.cast import Cast
 from tests.gateway import make_gateway
 
@@ -70,6 +70,12 @@ class RestDoor(Door):
     def withdraw(self, who: User, grant: ServiceGrant) -> Any:
         return self.api(who).delete(f"{REST}/service-grants/{grant.public_id}")
 
+    def register_domain(self, who: User, domain: str) -> Any:
+        return self.api(who).post(f"{REST}/projects/rocket/domains", {"domain": domain})
+
+    def remove_domain(self, who: User, domain: Domain) -> Any:
+        return self.api(who).delete(f"{REST}/projects/rocket/domains/{domain.public_id}")
+
 
 class PageDoor(Door):
     def create_project(self, who: User, slug: str) -> Any:
@@ -121,6 +127,12 @@ class PageDoor(Door):
 
     def withdraw(self, who: User, grant: ServiceGrant) -> Any:
         return self.browse(who).post(f"{PAGES}/service-grants/{grant.public_id}/withdraw/")
+
+    def register_domain(self, who: User, domain: str) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/rocket/domains/", {"domain": domain})
+
+    def remove_domain(self, who: User, domain: Domain) -> Any:
+        return self.browse(who).post(f"{PAGES}/projects/rocket/domains/{domain.public_id}/remove/")
 
 
 @pytest.fixture(params=[RestDoor, PageDoor], ids=["rest", "pages"])
@@ -267,3 +279,19 @@ def test_a_product_is_granted_permissions_and_loses_them(door, cast, recorded):
     assert done(door.withdraw(cast.admin, grant))
     assert recorded() == ["service_grant.created", "service_grant.withdrawn"]
     assert gateway.ask("GET", f"{REST}/projects/rocket").status_code == 404
+
+
+def test_a_domain_is_registered_once_within_the_plan_and_removed(door, cast, recorded):
+    assert door.register_domain(cast.viewer, "shop.example.com").status_code == 403
+    assert door.register_domain(cast.developer, "*.com").status_code == 400
+    assert recorded() == []
+    for domain in ("Shop.example.com", "*.example.org", "example.net"):
+        assert done(door.register_domain(cast.developer, domain))
+    assert door.register_domain(cast.developer, "shop.example.com").status_code == 409
+    assert door.register_domain(cast.developer, "one-more.example.com").status_code == 403
+    with tenant_scope(cast.acme.id):
+        domain = Domain.objects.get(pattern="shop.example.com")
+    assert door.remove_domain(cast.viewer, domain).status_code == 403
+    assert done(door.remove_domain(cast.developer, domain))
+    assert door.remove_domain(cast.developer, domain).status_code == 404
+    assert recorded() == ["domain.registered"] * 3 + ["domain.removed"]
