@@ -17,7 +17,7 @@ from keys.models import Agent, Key, PersonalToken, TokenSession
 from keys.services.agents import agent_principal
 from keys.signatures import is_signed, service_behind
 from keys.signing import Purpose, ourselves, purpose_of, read
-from keys.uses import recorder
+from keys.uses import Used, recorder
 
 SCHEME = "bearer"
 
@@ -99,7 +99,7 @@ def working_key(text: str, kind: Key.Kind) -> Key:
     ip = current_request().ip
     if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
         raise AuthFailure
-    recorder.note(key.public_id, ip, time.time())
+    recorder.note(Used(key.public_id), ip, time.time())
     return key
 
 

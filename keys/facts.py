@@ -1,6 +1,6 @@
 """What is known of a key, as plain values: loaded in one query, judged alike by the full path and by the fast one.
 
-Facts are small, since a web process keeps hundreds of thousands of them in memory: what keys share is one object.
+Facts are small, since a web process keeps hundreds of thousands of them in memory: whatever keys share is one object.
 """
 
 import ipaddress
@@ -13,22 +13,22 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
+from psycopg import Cursor as ServerCursor
 
 from config.kernel.identifiers import public_id
 from config.kernel.permissions import KEY_PERMISSIONS
 from config.kernel.tenancy.scope import system_scope
+from keys.uses import Used
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+ENDLESS = float("inf")
 # Longer metadata is hardly the same for two keys.
 SHARED_LENGTH = 64
-ENDLESS = float("inf")
 
-KEYS = """
-SELECT digest, id, org_id, project_id, kind, mode, permissions, allowed_ips, metadata::text, expires_at,
-       revoked_at IS NOT NULL, quarantined_at IS NOT NULL, rate_limit, rate_window_seconds, remaining IS NOT NULL
-FROM keys_key WHERE digest = ANY(%s)
-"""
+# A function of the owner's that finds keys by their digest and tells nothing else (keys/migrations/…_look_up.py).
+ONE_KEY = "SELECT * FROM keys_by_digest(%s)"
+KEYS = "SELECT key.* FROM unnest(%s::bytea[]) AS digest, keys_by_digest(digest) AS key"
 PROJECTS = """
 SELECT project.id, project.status = 'active', organization.id, organization.status = 'active', organization.plan,
        organization.name, organization.slug,
@@ -69,28 +69,52 @@ class ProjectFacts:
         return not (self.is_stale or self.organization.is_stale)
 
 
-@dataclass(slots=True, eq=False)
-class KeyFacts:
-    """A key. `permissions` are sorted names, `metadata` is JSON text; `is_counted` has a number of remaining uses.
+@dataclass(slots=True, frozen=True, eq=False)
+class KeyFamily:
+    """What keys of one project, kind, mode and set of permissions share. `permissions` are sorted names.
 
-    `expires` is in seconds since 1970, infinite for a key without an end. `common` is what the fast path answers of all
-    keys of the same project, kind, mode and permissions.
+    `told` is the part of the answer of keys/verify that is the same for all of them, as JSON.
     """
 
-    public_id: str
     project: ProjectFacts
-    common: bytes
     kind: str
     mode: str
     permissions: tuple[str, ...]
+    told: bytes
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class KeyTerms:
+    """What a key is restricted by. Most keys have the very same terms: none.
+
+    `expires` is in seconds since 1970, infinite without an end; `rate` is a limit and a window in seconds; a key that
+    `is_counted` has a number of remaining uses; `metadata` is JSON.
+    """
+
     networks: tuple[Network, ...]
-    metadata: str
+    metadata: bytes
     expires: float
     expires_at: datetime | None
     is_revoked: bool
     is_quarantined: bool
     rate: tuple[int, int] | None
     is_counted: bool
+
+
+class KeyFacts(Used):
+    """A key: its public id, what it shares with others, its terms, and its uses since they were last written."""
+
+    __slots__ = ("family", "terms")
+
+    def __init__(self, public_id: str, family: KeyFamily, terms: KeyTerms) -> None:
+        super().__init__(public_id)
+        self.family = family
+        self.terms = terms
+
+    @property
+    def project(self) -> ProjectFacts:
+        """Its project."""
+        return self.family.project
 
 
 Projects = Callable[[Iterable[UUID]], Mapping[UUID, ProjectFacts]]
@@ -112,49 +136,43 @@ def load_keys(digests: Iterable[bytes], projects: Projects = load_projects) -> d
     """The keys of these SHA-256 digests, of whatever organization and in whatever state, by digest. One query.
 
     `projects` gives the facts of their projects. Whether the asker may know of a key is for the caller to decide.
+    Raises django.db.Error.
     """
-    with system_scope("key look-up"), connection.cursor() as cursor:
-        cursor.execute(KEYS, [list(digests)])
-        rows = cursor.fetchall()
+    wanted = list(digests)
+    connection.ensure_connection()
+    # Past Django's cursor, which costs more than the look-up: the function needs no scope in front of it.
+    with connection.wrap_database_errors:
+        cursor = ServerCursor(connection.connection)
+        rows = (
+            cursor.execute(ONE_KEY, wanted).fetchall()
+            if len(wanted) == 1
+            else cursor.execute(KEYS, [wanted]).fetchall()
+        )
     if not rows:
         return {}
-    found = projects({row[3] for row in rows})
-    return {bytes(row[0]): _key(row, found[row[3]]) for row in rows if row[3] in found}
+    found = projects({row[2] for row in rows})
+    return {row[0]: _key(row, found[row[2]]) for row in rows if row[2] in found}
 
 
 def _key(row: tuple[Any, ...], project: ProjectFacts) -> KeyFacts:
-    kind, mode, permissions = _interned(row[4]), _interned(row[5]), known_permissions(tuple(row[6]))
-    return KeyFacts(
-        public_id=public_id("key", row[1]),
-        project=project,
-        common=common_part(project, kind, mode, permissions),
-        kind=kind,
-        mode=mode,
-        permissions=permissions,
-        networks=networks_of(tuple(row[7])),
-        metadata=_interned(row[8]) if len(row[8]) < SHARED_LENGTH else row[8],
-        expires=row[9].timestamp() if row[9] is not None else ENDLESS,
-        expires_at=row[9],
-        is_revoked=row[10],
-        is_quarantined=row[11],
-        rate=_rate(row[12], row[13]) if row[12] is not None else None,
-        is_counted=row[14],
-    )
+    _, key_id, _, kind, mode, permissions, *terms = row
+    return KeyFacts(public_id("key", key_id), family(project, kind, mode, tuple(permissions)), _terms(terms))
 
 
 @lru_cache(maxsize=16384)
-def common_part(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, ...]) -> bytes:
-    """The middle of the answer of keys/verify. Projects compare by identity: a changed one is another."""
+def family(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, ...]) -> KeyFamily:
+    """The family of a key. Projects compare by identity: a changed one is another, and so are its families."""
+    known = known_permissions(permissions)
     organization = project.organization
-    common = {
+    told = {
         "organization_id": organization.public_id,
         "project_id": project.public_id,
         "kind": kind,
         "mode": mode,
-        "permissions": permissions,
+        "permissions": known,
         "plan": organization.plan,
     }
-    return b'",' + orjson.dumps(common)[1:-1] + b',"metadata":'
+    return KeyFamily(project, kind, mode, known, b'",' + orjson.dumps(told)[1:-1] + b',"metadata":')
 
 
 @lru_cache(maxsize=4096)
@@ -163,20 +181,33 @@ def known_permissions(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(permission.value for permission in KEY_PERMISSIONS if permission.value in names))
 
 
+def _terms(columns: list[Any]) -> KeyTerms:
+    networks, metadata, *rest = columns
+    make = _own_terms if rest[0] is not None or len(metadata) > SHARED_LENGTH else _shared_terms
+    return make(tuple(networks), metadata, *rest)
+
+
+def _own_terms(networks: tuple[str, ...], metadata: str, expires_at: datetime | None, *rest: Any) -> KeyTerms:
+    is_revoked, is_quarantined, limit, window, is_counted = rest
+    return KeyTerms(
+        networks=networks_of(networks),
+        metadata=metadata.encode(),
+        expires=ENDLESS if expires_at is None else expires_at.timestamp(),
+        expires_at=expires_at,
+        is_revoked=is_revoked,
+        is_quarantined=is_quarantined,
+        rate=None if limit is None else (limit, window),
+        is_counted=is_counted,
+    )
+
+
+_shared_terms = lru_cache(maxsize=4096)(_own_terms)
+
+
 @lru_cache(maxsize=4096)
 def networks_of(texts: tuple[str, ...]) -> tuple[Network, ...]:
     """CIDR networks from their canonical spelling."""
     return tuple(ipaddress.ip_network(text) for text in texts)
-
-
-@lru_cache(maxsize=1024)
-def _rate(limit: int, window_seconds: int) -> tuple[int, int]:
-    return limit, window_seconds
-
-
-@lru_cache(maxsize=4096)
-def _interned(text: str) -> str:
-    return text
 
 
 def address_allowed(ip: str | None, networks: Sequence[Network]) -> bool:

@@ -71,7 +71,7 @@ _lock = threading.Lock()
 
 def take(key: KeyFacts, cost: int) -> Left:
     """Counts `cost` uses of a key that has a limit. Refused when the store does not answer: nobody could tell."""
-    limit, window = key.rate or (0, 1)
+    limit, window = key.terms.rate or (0, 1)
     now = time.monotonic()
     name = window_name(key.project.organization.id, key.public_id, limit, window)
     with _lock:

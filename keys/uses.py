@@ -1,33 +1,34 @@
 """Uses of keys: the exact count of those that are limited in number, and when and how often each was used.
 
 A limited number is kept in the key's own row and spent there, one statement a use. Everything else is gathered in
-memory and written twice a minute, so that a verification writes nothing; a process that ends loses that half minute.
+memory and written at most twice a minute, so that a verification writes nothing; a process that ends loses what it
+gathered.
 """
 
 import ipaddress
 import os
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import itemgetter
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import Error, connection, transaction
 
-from config.kernel.identifiers import required_id
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
-from keys.facts import KeyFacts
 from keys.models import Key
 
 logger = structlog.get_logger()
 
-INTERVAL = 30.0
-# Beyond this many keys in one interval further keys are noted when they are used the next time.
-MOST_GATHERED = 200_000
+# Seconds. A few keys are written soon, many at longer intervals, since each costs about as much as it was asked once.
+INTERVAL, LONGEST_INTERVAL = 30.0, 300.0
+FEW = 1_000
+# The base 32 of TypeIDs in that of Python's int(), by position.
+DIGITS = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
+SUFFIX_LENGTH = 26
 BATCH = 5_000
 
 SPEND = """
@@ -50,9 +51,8 @@ ON CONFLICT (org_id, key_id) DO UPDATE SET
 """
 
 
-def spend(key: KeyFacts, cost: int) -> tuple[bool, int]:
+def spend(*, organization_id: UUID, key_id: UUID, cost: int) -> tuple[bool, int]:
     """Takes `cost` of a key's remaining uses: whether there were as many, and how many are left."""
-    organization_id, key_id = key.project.organization.id, required_id("key", key.public_id)
     with tenant_scope(organization_id):
         with connection.cursor() as cursor:
             cursor.execute(SPEND, [cost, organization_id, key_id, cost])
@@ -62,36 +62,41 @@ def spend(key: KeyFacts, cost: int) -> tuple[bool, int]:
         return False, Key.objects.filter(id=key_id).values_list("remaining", flat=True).first() or 0
 
 
-@dataclass(slots=True)
-class Use:
-    """What was gathered of one key: seconds since 1970, the last address as it came, and how often."""
+class Used:
+    """Something with a public id whose uses are gathered: how many, the last at which second since 1970, from where."""
 
-    at: float
-    ip: str | None
-    count: int
+    __slots__ = ("public_id", "used_at", "used_from", "uses")
+
+    def __init__(self, public_id: str) -> None:
+        self.public_id = public_id
+        self.uses = 0
+        self.used_at = 0.0
+        self.used_from: str | None = None
 
 
 class UseRecorder:
     """Gathers uses and writes them in a thread of its own, which starts with the first use in each process."""
 
     def __init__(self) -> None:
-        self._gathered: dict[str, Use] = {}
+        self._used: list[Used] = []
         self._lock = threading.Lock()
         self._process = 0
 
-    def note(self, key_id: str, ip: str | None, now: float) -> None:
-        """Remembers a use of a key, named by its public id, at `now` (seconds since 1970)."""
-        gathered = self._gathered
-        use = gathered.get(key_id)
-        if use is not None:
-            # Two threads at once may count two uses as one; the exact numbers are those of `spend`.
-            use.at, use.count = now, use.count + 1
-            if ip is not None:
-                use.ip = ip
-        elif len(gathered) < MOST_GATHERED:
-            gathered[key_id] = Use(now, ip, 1)
+    def note(self, used: Used, ip: str | None, now: float) -> None:
+        """Remembers a use of a key at `now` (seconds since 1970), from an address as it came."""
+        if not used.uses:
+            self._used.append(used)
             if self._process != os.getpid():
                 self._start()
+        # Two threads at once may count two uses as one; the exact numbers are those of `spend`.
+        used.uses += 1
+        used.used_at = now
+        if ip is not None:
+            used.used_from = ip
+
+    def forget(self) -> None:
+        """Drops what was gathered."""
+        self._used = []
 
     def _start(self) -> None:
         with self._lock:
@@ -101,34 +106,49 @@ class UseRecorder:
             threading.Thread(target=self._run, name="key-uses", daemon=True).start()
 
     def _run(self) -> None:
+        written = time.monotonic()
         while True:
             time.sleep(INTERVAL)
-            self.write()
+            if len(self._used) <= FEW or time.monotonic() - written >= LONGEST_INTERVAL:
+                self.write()
+                written = time.monotonic()
 
     def write(self) -> None:
         """Writes what was gathered. What could not be written is lost, and said in the log."""
-        with self._lock:
-            gathered, self._gathered = self._gathered, {}
-        rows = sorted(((required_id("key", key_id), use) for key_id, use in list(gathered.items())), key=itemgetter(0))
+        used, self._used = self._used, []
+        rows: dict[UUID, tuple[float, str | None, int]] = {}
+        for each in used:
+            key_id = id_behind(each.public_id)
+            at, ip, count = rows.get(key_id, (0.0, None, 0))
+            newer = (each.used_at, each.used_from or ip) if each.used_at >= at else (at, ip or each.used_from)
+            rows[key_id] = (*newer, count + each.uses)
+            each.uses = 0
+        ordered = sorted(rows.items())
         try:
-            for start in range(0, len(rows), BATCH):
-                self._write(rows[start : start + BATCH])
+            for start in range(0, len(ordered), BATCH):
+                self._write(ordered[start : start + BATCH])
         except Error as error:
-            logger.warning("uses of keys could not be written", error=type(error).__name__, keys=len(rows))
+            logger.warning("uses of keys could not be written", error=type(error).__name__, keys=len(ordered))
             connection.close()
 
-    def _write(self, rows: list[tuple[UUID, Use]]) -> None:
+    def _write(self, rows: list[tuple[UUID, tuple[float, str | None, int]]]) -> None:
         columns: list[Any] = [
             [new_id() for _ in rows],
             [key_id for key_id, _ in rows],
-            [datetime.fromtimestamp(use.at, UTC) for _, use in rows],
-            [_address(use.ip) for _, use in rows],
-            [use.count for _, use in rows],
+            [datetime.fromtimestamp(at, UTC) for _, (at, _, _) in rows],
+            [_address(ip) for _, (_, ip, _) in rows],
+            [count for _, (_, _, count) in rows],
         ]
         with system_scope("uses of keys"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(WRITE, columns)
 
 
+def id_behind(public_id: str) -> UUID:
+    """The UUID of a TypeID that we made ourselves, which needs no checks."""
+    return UUID(int=int(public_id[-SUFFIX_LENGTH:].translate(DIGITS), 32))
+
+
+@lru_cache(maxsize=4096)
 def _address(text: str | None) -> str | None:
     try:
         return str(ipaddress.ip_address(text)) if text else None

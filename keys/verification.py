@@ -150,17 +150,20 @@ def judge(key: KeyFacts, question: Question, now: float) -> Verdict:
     if code is not None:
         return Verdict(code)
     rate = None
-    if key.rate is not None:
+    terms = key.terms
+    if terms.rate is not None:
         rate = limits.take(key, question.cost)
         if not rate.is_granted:
             return Verdict(Code.RATE_LIMITED, rate)
-    if not key.is_counted:
-        uses.recorder.note(key.public_id, question.ip, now)
+    if not terms.is_counted:
+        uses.recorder.note(key, question.ip, now)
         return Verdict(VALID, rate) if rate is not None else PASSED
-    is_spent, remaining = uses.spend(key, question.cost)
+    is_spent, remaining = uses.spend(
+        organization_id=key.project.organization.id, key_id=uses.id_behind(key.public_id), cost=question.cost
+    )
     if not is_spent:
         return Verdict(Code.USAGE_EXCEEDED, rate, remaining)
-    uses.recorder.note(key.public_id, question.ip, now)
+    uses.recorder.note(key, question.ip, now)
     return Verdict(VALID, rate, remaining)
 
 
@@ -171,33 +174,33 @@ def refusal(key: KeyFacts, question: Question, now: float) -> Code | None:
 
 def state_refusal(key: KeyFacts, now: float) -> Code | None:
     """Why the key works for nobody at `now`, or None."""
-    project = key.project
+    project, terms = key.family.project, key.terms
     if not project.organization.is_active:
         return Code.ORGANIZATION_DISABLED
-    if key.is_quarantined or not project.is_active:
+    if terms.is_quarantined or not project.is_active:
         return Code.DISABLED
-    if key.is_revoked:
+    if terms.is_revoked:
         return Code.REVOKED
-    return Code.EXPIRED if key.expires <= now else None
+    return Code.EXPIRED if terms.expires <= now else None
 
 
 def use_refusal(key: KeyFacts, question: Question) -> Code | None:
     """Why the key does not work for this use, or None."""
-    if key.networks and not address_allowed(question.ip, key.networks):
+    if key.terms.networks and not address_allowed(question.ip, key.terms.networks):
         return Code.IP_NOT_ALLOWED
     if question.origin is not None and not origin_allowed(key, question.origin):
         return Code.ORIGIN_NOT_ALLOWED
-    if question.permission is not None and question.permission not in key.permissions:
+    if question.permission is not None and question.permission not in key.family.permissions:
         return Code.PERMISSION_MISSING
     return None
 
 
 def origin_allowed(key: KeyFacts, origin: str) -> bool:
     """Whether the key may come from pages of this Origin. A secret key never comes from a browser."""
-    if key.kind == SECRET:
+    if key.family.kind == SECRET:
         return False
     host = origin_host(origin)
-    return host is not None and passes(host, key.project.patterns, test=key.mode == TEST)
+    return host is not None and passes(host, key.project.patterns, test=key.family.mode == TEST)
 
 
 def _told(key: KeyFacts, verdict: Verdict) -> Verification:
@@ -207,12 +210,12 @@ def _told(key: KeyFacts, verdict: Verdict) -> Verification:
         key_id=key.public_id,
         organization_id=organization.public_id,
         project_id=key.project.public_id,
-        kind=key.kind,
-        mode=key.mode,
-        permissions=list(key.permissions),
+        kind=key.family.kind,
+        mode=key.family.mode,
+        permissions=list(key.family.permissions),
         plan=organization.plan,
-        metadata=json.loads(key.metadata),
-        expires_at=key.expires_at,
+        metadata=json.loads(key.terms.metadata),
+        expires_at=key.terms.expires_at,
         ratelimit=verdict.rate.told() if verdict.rate else None,
         remaining=verdict.remaining,
     )

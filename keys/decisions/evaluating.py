@@ -63,20 +63,22 @@ def gathered(questions: Sequence[Question], *, caller: Caller, organization: Org
 def answers(items: Iterable[Question | Fault], *, caller: Caller, facts: Facts | None) -> list[Answer]:
     """One answer for each."""
     maker = installed_maker()
-    found = []
-    for item in items:
-        if isinstance(item, Fault):
-            found.append(item.answer())
-            continue
-        answer = PLAIN
-        try:
-            decision = decided(item, caller=caller, facts=facts, maker=maker) if facts and maker else None
-            if decision is not None:
-                answer = answer_of(decision)
-        except Exception:
-            logger.exception("a decision failed")
-        found.append(answer)
-    return found
+    if facts is None or maker is None:
+        return [item.answer() if isinstance(item, Fault) else PLAIN for item in items]
+    return [
+        item.answer() if isinstance(item, Fault) else answer(item, caller=caller, facts=facts, maker=maker)
+        for item in items
+    ]
+
+
+def answer(question: Question, *, caller: Caller, facts: Facts, maker: DecisionMaker) -> Answer:
+    """The answer to one question; whatever a decision maker raises or answers wrongly is a denial."""
+    try:
+        decision = decided(question, caller=caller, facts=facts, maker=maker)
+        return PLAIN if decision is None else answer_of(decision)
+    except Exception:
+        logger.exception("a decision failed")
+        return PLAIN
 
 
 def installed_maker() -> DecisionMaker | None:

@@ -60,7 +60,10 @@ class Decision:
 
 
 class DecisionMaker(Protocol):
-    """What the setting names: a class without arguments."""
+    """What the setting names: a class without arguments.
+
+    One that asks neither database nor store may say so by `is_pure = True`: warm decisions then skip the scope.
+    """
 
     def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
         """Decides. `facts` has the subject and the place of the inquiry; who lacks either is never asked about."""

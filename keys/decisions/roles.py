@@ -32,6 +32,8 @@ TRACK = Permission.USAGE_TRACK.value
 class RoleDecisions:
     """Named by TENANTRY_DECISION_MAKER unless the installation says otherwise."""
 
+    is_pure = True
+
     def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
         """The first rule that refuses; else whether what the subject holds in that place has the permission."""
         subject, place = facts.subjects[inquiry.subject], facts.places[inquiry.resource]

@@ -43,7 +43,7 @@ class KeyCache:
         key = self._keys.get(digest)
         if key is None or monotonic() >= self._feed.usable_until:
             return None
-        project = key.project
+        project = key.family.project
         return None if project.is_stale or project.organization.is_stale else key
 
     def load(self, digests: Iterable[bytes]) -> dict[bytes, KeyFacts]:

@@ -23,12 +23,17 @@ def calling_key(environ: dict[str, Any], permission: str, now: float) -> KeyFact
     """
     text = presented(environ)
     key = cache.get(hashlib.sha256(text.encode()).digest()) if text else None
-    if key is None or key.kind != SECRET or permission not in key.permissions or state_refusal(key, now) is not None:
+    if (
+        key is None
+        or key.family.kind != SECRET
+        or permission not in key.family.permissions
+        or state_refusal(key, now) is not None
+    ):
         return None
     # Reading the address costs as much as all the rest, so it is read where it decides.
-    if key.networks and not address_allowed(client_address_of(environ), key.networks):
+    if key.terms.networks and not address_allowed(client_address_of(environ), key.terms.networks):
         return None
-    recorder.note(key.public_id, unread_address_of(environ), now)
+    recorder.note(key, unread_address_of(environ), now)
     return key
 
 

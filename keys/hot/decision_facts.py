@@ -62,6 +62,23 @@ class DecisionFacts:
             self._keep(organization_id, kept, found, generation)
         return found
 
+    def kept(self, organization_id: UUID, subject: Name, place: Name) -> Facts | None:
+        """The same for one question that memory can answer alone; None when it cannot."""
+        kept = self._kept.get(organization_id)
+        if kept is None or monotonic() >= self._feed.usable_until:
+            return None
+        who, where = kept.subjects.get(subject), kept.places.get(place)
+        if who is None or where is None:
+            return None
+        projects: dict[UUID, ProjectFacts] = {}
+        for project_id in (who.bound, where.project_id):
+            if project_id is not None:
+                project = kept.projects.get(project_id)
+                if project is None:
+                    return None
+                projects[project_id] = project
+        return Facts(kept.organization, {subject: who}, {place: where}, projects)
+
     def _lacking(self, kept: Facts, found: Facts) -> tuple[list[Name], list[Name]]:
         """The names that memory does not answer for, whose project it has lost among them. Fills `found.projects`."""
         projects, known = found.projects, kept.projects

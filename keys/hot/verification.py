@@ -108,12 +108,13 @@ def _address(text: str) -> str | None:
 
 def told(key: KeyFacts, verdict: Verdict) -> bytes:
     """The verdict as JSON, with the fields of VerificationRecord."""
-    tail = NO_LIMITS if verdict is PASSED and key.expires_at is None else _tail(key, verdict)
-    return b"".join((HEADS[verdict.code._value_], key.public_id.encode(), key.common, key.metadata.encode(), tail))
+    tail = NO_LIMITS if verdict is PASSED and key.terms.expires_at is None else _tail(key, verdict)
+    return b"".join((HEADS[verdict.code._value_], key.public_id.encode(), key.family.told, key.terms.metadata, tail))
 
 
 def _tail(key: KeyFacts, verdict: Verdict) -> bytes:
-    expires = b"null" if key.expires_at is None else key.expires_at.strftime('"%Y-%m-%dT%H:%M:%S.%fZ"').encode()
+    expires_at = key.terms.expires_at
+    expires = b"null" if expires_at is None else expires_at.strftime('"%Y-%m-%dT%H:%M:%S.%fZ"').encode()
     rate = b"null" if verdict.rate is None else orjson.dumps(verdict.rate.told())
     remaining = b"null" if verdict.remaining is None else b"%d" % verdict.remaining
     return b"".join((b',"expires_at":', expires, b',"ratelimit":', rate, b',"remaining":', remaining, b"}"))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from config.kernel.tenancy.scope import tenant_scope
 from keys.services.keys import revoke_key
 from orgs.services.organizations import disable_organization
+from projects.services.domains import register_domain
 from projects.services.projects import archive_project, create_project
 from tests.api.rows import everything
 
@@ -90,6 +91,9 @@ def test_each_cause_has_its_code(asker, cast, make):
     assert ask(asker, key, ip="203.0.113.9", permission="view_org")["code"] == "valid"
     assert ask(asker, key, ip="203.0.113.9", permission="manage_keys")["code"] == "permission_missing"
     assert ask(asker, key, ip="203.0.113.9", origin="https://shop.example")["code"] == "origin_not_allowed"
+    assert ask(asker, cast.publishable_key, origin="https://shop.example")["code"] == "origin_not_allowed"
+    with tenant_scope(cast.acme.id):
+        register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="shop.example")
     assert ask(asker, cast.publishable_key, origin="https://shop.example")["code"] == "valid"
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert ask(asker, key, ip="203.0.113.9")["code"] == "expired"
@@ -119,7 +123,7 @@ def test_many_keys_are_answered_in_order(asker, cast):
     keys = [{"key": cast.secret_key}, "nonsense", {"key": cast.publishable_key, "origin": "https://a.example"}]
     answer = asker.post(BATCH, {"keys": keys})
     assert answer.status_code == 200
-    assert [row["code"] for row in answer.json()["data"]] == ["valid", "not_found", "valid"]
+    assert [row["code"] for row in answer.json()["data"]] == ["valid", "not_found", "origin_not_allowed"]
     assert all(set(row) == FIELDS for row in answer.json()["data"])
     hundred = asker.post(BATCH, {"keys": [cast.secret_key] * 100}).json()["data"]
     assert len(hundred) == 100

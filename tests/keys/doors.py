@@ -29,7 +29,7 @@ def forget_everything() -> None:
     cache.forget("", None)
     decision_facts.cache.forget("", None)
     limits.forget_leases()
-    recorder._gathered.clear()
+    recorder.forget()
 
 
 def environ_of(path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
