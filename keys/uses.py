@@ -110,7 +110,10 @@ class UseRecorder:
         while True:
             time.sleep(INTERVAL)
             if len(self._used) <= FEW or time.monotonic() - written >= LONGEST_INTERVAL:
-                self.write()
+                try:
+                    self.write()
+                except Exception:  # a fault in one writing must not end all others
+                    logger.exception("uses of keys could not be written")
                 written = time.monotonic()
 
     def write(self) -> None:

@@ -74,7 +74,7 @@ class ChangeFeed:
         while True:
             try:
                 self.read()
-            except Error as error:
+            except Exception as error:  # noqa: BLE001 - without this thread nothing would ever be fresh again
                 logger.warning("changes could not be read", error=type(error).__name__)
                 with suppress(Error):
                     connection.close()
