@@ -17,6 +17,6 @@ def whole_person(admission: Admission) -> UserPrincipal:
     principal = person(admission)
     if principal.is_narrowed:
         raise Forbidden(
-            "This personal token is narrowed: use one for all organizations and permissions.", code="token_narrowed"
+            "This credential is narrowed: use one for all organizations and permissions.", code="token_narrowed"
         )
     return principal

@@ -11,13 +11,17 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys import signing
-from keys.models import Key, PersonalToken, SigningKey
+from keys.models import Agent, Key, PersonalToken, SigningKey, TokenSession
+from keys.services.agents import create_agent
+from keys.services.sessions import open_session
 from orgs.models import Invitation, Membership, Organization, TOTPDevice, User
 from orgs.services.second_factor import new_device
 from projects.models import Project
 from tests.cast import Cast
+from tests.conftest import JSONClient
 
 
 def act(browser: Client, page: str, row: Any, action: str, **values: str) -> Any:
@@ -158,6 +162,22 @@ def test_keys_and_tokens_are_revoked(staff: Client, cast: Cast, api: Callable[..
     token.refresh_from_db()
     assert token.revoked_at
     recorded(cast, "personal_token.revoked", INSTALLATION_ID)
+
+
+def test_a_programs_session_and_an_agent_are_ended(staff: Client, cast: Cast):
+    access = open_session(user=cast.owner, method="password").access_token
+    session = TokenSession.objects.get()
+    with tenant_scope(cast.acme.id):
+        agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
+    assert JSONClient(access).get("/api/v1/whoami").status_code == 200
+    assert act(staff, "keys/tokensession", session, "end").status_code == 302
+    assert JSONClient(access).get("/api/v1/whoami").status_code == 401
+    recorded(cast, "token_session.ended", INSTALLATION_ID)
+    assert act(staff, "keys/tokensession", session, "end").status_code == 404, "it is over"
+    assert act(staff, "keys/agent", agent, "revoke").status_code == 302
+    recorded(cast, "agent.revoked", cast.acme.id)
+    with tenant_scope(cast.acme.id):
+        assert Agent.objects.get().revoked_at
 
 
 def test_a_signing_key_is_rotated_and_withdrawn_with_a_reason(staff: Client, cast: Cast):
