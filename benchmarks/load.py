@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import statistics
 import subprocess
 import tempfile
@@ -15,18 +16,23 @@ from benchmarks.stage import LOAD_CORE, Server
 CONNECTIONS = 16
 ROUND_SECONDS = 3
 ROUNDS = 7
-# `%s` in the body is replaced by a line of the file, drawn uniformly.
+# `%s` in the body is replaced by a line of the file, drawn uniformly, `%u` by a text that no other request has.
 SCRIPT = """
 local lines = {}
 for line in io.lines(os.getenv("LOAD_LINES")) do lines[#lines + 1] = line end
 math.randomseed(tonumber(os.getenv("LOAD_SEED")))
 local body = os.getenv("LOAD_BODY")
+local unique, count = string.find(body, "%u", 1, true) and os.getenv("LOAD_UNIQUE"), 0
 wrk.method = "POST"
 for pair in string.gmatch(os.getenv("LOAD_HEADERS"), "[^\\n]+") do
   local name, value = string.match(pair, "^([^:]+): (.*)$")
   wrk.headers[name] = value
 end
 function request()
+  if unique then
+    count = count + 1
+    return wrk.format(nil, nil, nil, (string.gsub(body, "%%u", unique .. count)))
+  end
   local line = lines[math.random(#lines)]
   return wrk.format(nil, nil, nil, (string.gsub(body, "%%s", function() return line end)))
 end
@@ -35,12 +41,13 @@ end
 
 @dataclass(frozen=True)
 class Asking:
-    """What is asked: `body` with `%s` for a line of `lines`."""
+    """What is asked: `body` with `%s` for a line of `lines`, or `%u` for a text of its own."""
 
     path: str
     body: str
     lines: Path
     headers: Mapping[str, str]
+    connections: int = CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,13 @@ def fire(server: Server, asking: Asking, seconds: int, *, seed: int) -> tuple[in
         "LOAD_LINES": str(asking.lines),
         "LOAD_SEED": str(seed),
         "LOAD_BODY": asking.body,
+        "LOAD_UNIQUE": f"{secrets.token_hex(8)}-",
         "LOAD_HEADERS": "\n".join(f"{name}: {value}" for name, value in asking.headers.items()),
     }
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT)
         script.flush()
-        command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{asking.connections}", f"-d{seconds}s"]
         command += ["-s", script.name, server.url + asking.path]
         output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     counted = re.search(r"(\d+) requests in ([\d.]+)(m?)s", output)
