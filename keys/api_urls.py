@@ -11,6 +11,7 @@ from keys.api.agents import (
     OneAgent,
 )
 from keys.api.bootstrap import Bootstrap, BootstrapAvailability
+from keys.api.imports import KeyImport
 from keys.api.key_policies import OneKeyPolicy
 from keys.api.keys import KeyRelease, KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.leaks import LeakReports
@@ -40,6 +41,7 @@ urlpatterns = [
     path("auth/logout-everywhere", LogoutEverywhere.as_view(), name="api-logout-everywhere"),
     path("whoami", WhoAmI.as_view(), name="api-whoami"),
     path(KEYS, Keys.as_view(), name="api-keys"),
+    path(f"{KEYS}/import", KeyImport.as_view(), name="api-key-import"),
     path(KEY, OneKey.as_view(), name="api-key"),
     path(f"{KEY}/rotate", KeyRotation.as_view(), name="api-key-rotate"),
     path(f"{KEY}/revoke", KeyRevocation.as_view(), name="api-key-revoke"),

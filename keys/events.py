@@ -24,6 +24,11 @@ KEY_ROTATED = declare(
 )
 KEY_REVOKED = declare("key.revoked", "A key was revoked.", {"project": "its project"})
 KEY_RELEASED = declare("key.released", "A key was taken out of quarantine: it works again.", {"project": "its project"})
+KEY_IMPORTED = declare(
+    "key.imported",
+    "A key of another system was taken over by its SHA-256.",
+    {"project": "its project", "mode": "live or test", "permissions": "what it may"},
+)
 KEY_LEAKED = declare(
     "key.leaked",
     "Somebody showed that a key leaked.",

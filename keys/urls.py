@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys.views import agents, keys, listing, service_grants, sessions, terms, tokens, usage
+from keys.views import agents, imports, keys, listing, service_grants, sessions, terms, tokens, usage
 from keys.views.github_leaks import receive_github_leaks
 from keys.views.key_set import key_set
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
     path(f"{ORGANIZATION}key-policy/", terms.KeyPolicyPage.as_view(), name="policy"),
     path(KEYS, listing.KeyList.as_view(), name="list"),
+    path(f"{KEYS}import/", imports.KeyImportPage.as_view(), name="import"),
     path(f"{KEYS}new/", keys.KeyCreate.as_view(), name="create"),
     path(f"{KEYS}<str:key>/", keys.KeyDetail.as_view(), name="detail"),
     path(f"{KEYS}<str:key>/edit/", keys.KeyEdit.as_view(), name="edit"),

@@ -51,6 +51,11 @@ GOOD = {
     },
     "rotate_key": {"overlap_seconds": 60, "expires_at": "2040-01-01T00:00:00Z"},
     "report_leaked_key": {"key": "x", "url": "https://a.example/", "source": "x"},
+    "import_keys": {"keys": [{
+        "sha256": "ab" * 32, "start": "old_", "name": "New", "mode": "live", "note": "x", "permissions": ["view_org"],
+        "expires_at": "2040-01-01T00:00:00Z", "allowed_ips": ["10.0.0.0/8"], "metadata": {"a": "b"},
+        "rate_limit": {"limit": 5, "window_seconds": 60}, "remaining": 7,
+    }]},
     "update_key_policy": {"longest_lifetime_days": 90, "is_expiry_required": True, "on_leak": "revoke"},
     "verify_key": {
         "key": "x", "origin": "https://a.example", "ip": "10.0.0.1", "permission": "view_org", "cost": 1,
