@@ -2,18 +2,21 @@
 
 import importlib.util
 import json
+import time
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from django.test import Client
 
+from audit.models import AuditEvent
 from config.kernel.principals import StaffPrincipal
-from config.kernel.tenancy.scope import tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.services.service_accounts import create_service_account
 from keys.services.service_grants import create_grant
 from orgs.models import Organization, ServiceAccount, ServiceGrant
 from projects.models import Project
+from tests.api.rows import everything
 from tests.cast import Cast
 from tests.database import ROOT
 
@@ -88,3 +91,31 @@ def make_gateway(cast: Cast, name: str = "Gateway") -> Gateway:
         actor=StaffPrincipal.of(user_id=cast.staff.id, email=cast.staff.email), name=name, description="In front of all"
     )
     return Gateway(cast, account, secret.key_id, plaintext)
+
+
+def resigned(gateway: Gateway, method: str, covered: list[tuple[str, str]], parameters: str) -> dict[str, str]:
+    """Signed with the right secret over whatever is said."""
+    whole = f"({' '.join(name for name, _ in covered)});{parameters}"
+    signature = sample.signature_of(gateway.secret, covered, whole)
+    return {"Signature-Input": f"sig1={whole}", "Signature": f"sig1=:{signature}:"}
+
+
+def parameters(gateway: Gateway, **changes: str | int | None) -> str:
+    given = {"created": int(time.time()), "nonce": "n" * 22, "keyid": gateway.key_id, "alg": "hmac-sha256", **changes}
+    texts = {name: f'"{value}"' if isinstance(value, str) else value for name, value in given.items()}
+    return ";".join(f"{name}={text}" for name, text in texts.items() if text is not None)
+
+
+def causes(cast: Cast) -> tuple[list[str], list[str]]:
+    """Of all refusals, in the installation's log and in Acme's."""
+    found = []
+    for ledger in (INSTALLATION_ID, cast.acme.id):
+        with tenant_scope(ledger):
+            rows = AuditEvent.objects.filter(event="service_account.refused", result="refused").order_by("id")
+            found.append([row.data["cause"] for row in rows])
+    return found[0], found[1]
+
+
+def state() -> dict[str, Any]:
+    """Everything but the ledger."""
+    return {table: rows for table, rows in everything().items() if table != "audit_event"}
