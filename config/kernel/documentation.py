@@ -124,7 +124,7 @@ def permissions_page() -> str:
         table(["Permission", "What it allows", *(role.value for role in roles)], people),
         "## Secret keys",
         "A secret key acts inside its own project. It has the permissions of a preset, or any of these; publishable "
-        "keys have none.",
+        "keys have none. An organization can grant any of them to a service account, everywhere or in one project.",
         table(["Permission", "What it allows", *presets], keys),
     )
 
