@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from keys.views import agents, imports, keys, listing, service_grants, sessions, terms, tokens, usage
+from keys.views import agents, decisions, imports, keys, listing, service_grants, sessions, terms, tokens, usage
 from keys.views.github_leaks import receive_github_leaks
 from keys.views.key_set import key_set
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path(".well-known/jwks.json", key_set, name="key-set"),
     path("leaks/github", receive_github_leaks, name="github-leaks"),
     path(f"{ORGANIZATION}panels/keys/", listing.KeyPanel.as_view(), name="panel"),
+    path(f"{ORGANIZATION}decisions/", decisions.DecisionPage.as_view(), name="decisions"),
     path(f"{ORGANIZATION}keys/", listing.OrganizationKeyList.as_view(), name="all"),
     path(f"{ORGANIZATION}key-policy/", terms.KeyPolicyPage.as_view(), name="policy"),
     path(KEYS, listing.KeyList.as_view(), name="list"),

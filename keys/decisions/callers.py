@@ -87,6 +87,11 @@ def program_caller(name: Name, principal: ProgramPrincipal) -> Caller:
     return Caller(name, principal, horizon, horizon if Permission.ACCESS_EVALUATE in principal.permissions else None)
 
 
+def onlooker(principal: Principal) -> Caller:
+    """Somebody who looks at the decisions of a whole organization in its dashboard, their own among them."""
+    return Caller(("", ""), principal, EVERYTHING, EVERYTHING)
+
+
 def within(granted: set[UUID | None]) -> Horizon:
     """What grants for these projects let somebody know of; one under None is for the whole organization."""
     if None in granted:

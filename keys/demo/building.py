@@ -25,10 +25,16 @@ from orgs.services.targets import invitation_target
 from projects.models import Project
 from projects.services.members import set_project_role
 from projects.services.projects import archive_project, create_project
+from projects.services.resources import register_resource
 
 REQUEST_ID_BYTES = 16
 EXPIRES_SOON = timedelta(days=5)
 OVERLAP = timedelta(days=7)
+RESOURCES = [
+    ("warehouse", "dataset", "customers/2026", ["read", "export"]),
+    ("pipelines", "pipeline", "nightly-import", ["read", "run"]),
+    ("pipelines", "schedule", "every-night", []),
+]
 EXPIRED_FOR = timedelta(days=2)
 
 
@@ -64,6 +70,7 @@ class Builder:
         with tenant_scope(organization.id):
             self.add_people(specialist, guest)
             projects = self.add_projects(guest)
+            self.register_resources(projects)
             for project in projects:
                 self.add_everyday_keys(project)
             self.add_eventful_keys(projects[0])
@@ -139,6 +146,19 @@ class Builder:
             projects = [create_project(actor=admin, name=name, slug=slug) for slug, name in self.world.projects]
             set_project_role(actor=admin, project_id=projects[0].id, user_id=guest.id, role=Role.DEVELOPER)
         return projects
+
+    def register_resources(self, projects: list[Project]) -> None:
+        """What the products own, of the whole organization and of the first project."""
+        with self.as_(Role.DEVELOPER):
+            for project, (service, kind, name, scopes) in zip((None, *projects[:1] * 2), RESOURCES, strict=True):
+                register_resource(
+                    actor=self.actor(Role.DEVELOPER),
+                    service=service,
+                    kind=kind,
+                    name=name,
+                    scopes=scopes,
+                    project_id=project.id if project else None,
+                )
 
     def add_key(self, project: Project, *, kind: Key.Kind, mode: Key.Mode, name: str, **options: object) -> Key:
         """A key made by the developer."""
