@@ -37,7 +37,8 @@ GOOD = {
     "create_role": {"name": "New", "description": "x", "permissions": ["view_org"]},
     "update_role": {"name": "New", "description": "x", "permissions": ["view_org"]},
     "create_project": {"name": "New", "slug": "new-one"},
-    "update_project": {"name": "New", "slug": "new-one"},
+    "update_project": {"name": "New", "slug": "new-one", "unregistered_domains": "reject"},
+    "register_domain": {"domain": "shop.example.com"},
     "set_project_role": {"role": "developer"},
     "create_key": {
         "kind": "secret", "mode": "live", "name": "New", "note": "x", "permissions": ["view_org"],
@@ -115,13 +116,19 @@ def values(cast):
         "token": "tok_01h455vb4pex5vsknk084sn02q",
         "event": "evt_01h455vb4pex5vsknk084sn02q",
         "export": "exp_01h455vb4pex5vsknk084sn02q",
+        "domain": "dom_01h455vb4pex5vsknk084sn02q",
+        "seen": "seen_01h455vb4pex5vsknk084sn02q",
+        "grant": "grt_01h455vb4pex5vsknk084sn02q",
+        "session": "ses_01h455vb4pex5vsknk084sn02q",
+        "agent": "agt_01h455vb4pex5vsknk084sn02q",
+        "resource": "res_01h455vb4pex5vsknk084sn02q",
     }
 
 
 def address(route, values):
     path = route.path
     for name, value in values.items():
-        path = path.replace(f"<str:{name}>", value)
+        path = path.replace(f"<str:{name}>", value).replace(f"<path:{name}>", value)
     assert "<" not in path, f"Give the samples a value for {path}."
     return path
 
@@ -135,6 +142,8 @@ def is_refusal(answer):
 
 
 def asking(api, cast, route):
+    if "licenses" in route.path:
+        return api(cast.publishable_key)
     return api(cast.secret_key if "verify" in route.path else cast.owner)
 
 

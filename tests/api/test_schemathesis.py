@@ -6,6 +6,7 @@ Every example is rolled back, so that deleting and revoking may be among them.
 import pytest
 import schemathesis
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -25,7 +26,7 @@ from keys.services.tokens import create_token
 from orgs.models import DataExport
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
-from projects.models import Resource
+from projects.models import Domain, Resource, SeenDomain
 
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -46,6 +47,10 @@ def existing(cast):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
         export = DataExport.objects.create(requested_by=cast.owner)
+        domain = Domain.objects.create(project=cast.project, pattern="x.example", is_loopback=False, created_by="usr_x")
+        seen = SeenDomain.objects.create(
+            project=cast.project, host="y.example", is_loopback=False, last_seen_at=timezone.now()
+        )
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         event = AuditEvent.objects.order_by("-id").first()
@@ -61,6 +66,8 @@ def existing(cast):
         "agent": agent.public_id,
         "event": event.public_id,
         "export": export.public_id,
+        "domain": domain.public_id,
+        "seen": seen.public_id,
         "resource": resource.trn,
     }
 
@@ -77,6 +84,8 @@ def existing(cast):
 def test_every_answer_is_in_the_document(case, cast, existing):
     case.path_parameters = {name: existing[name] for name in case.path_parameters or {}}
     credential = cast.secret_key if "/keys/verify" in case.path else cast.token(cast.owner)
+    if "/licenses/" in case.path:
+        credential = cast.publishable_key
     case.headers.pop("X-API-Key", None)  # invented, and two credentials at once are refused
     with transaction.atomic():
         case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {credential}"})
