@@ -32,8 +32,26 @@ from keys.admin import (
 from keys.models import Agent, Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
-from projects.admin import DomainAdmin, ProjectAdmin, ProjectMembershipAdmin, ResourceAdmin, SeenDomainAdmin
-from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
+from projects.admin import (
+    DomainAdmin,
+    ProjectAdmin,
+    ProjectMembershipAdmin,
+    ResourceAdmin,
+    SeenDomainAdmin,
+    TrackedEventAdmin,
+    UsageDayAdmin,
+    UsageMonthAdmin,
+)
+from projects.models import (
+    Domain,
+    Project,
+    ProjectMembership,
+    Resource,
+    SeenDomain,
+    TrackedEvent,
+    UsageDay,
+    UsageMonth,
+)
 from sso.admin import EmailAddressAdmin, TOTPDeviceAdmin
 from sso.second_factor import second_factor_page
 
@@ -138,6 +156,9 @@ site.register(ProjectMembership, ProjectMembershipAdmin)
 site.register(Resource, ResourceAdmin)
 site.register(Domain, DomainAdmin)
 site.register(SeenDomain, SeenDomainAdmin)
+site.register(UsageMonth, UsageMonthAdmin)
+site.register(UsageDay, UsageDayAdmin)
+site.register(TrackedEvent, TrackedEventAdmin)
 site.register(Key, KeyAdmin)
 site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)

@@ -157,6 +157,7 @@ class OrganizationAdmin(StaffModelAdmin):
             "Invitations": "orgs_invitation",
             "Projects": "projects_project",
             "Keys": "keys_key",
+            "Usage by month": "projects_usagemonth",
             "Service grants": "orgs_servicegrant",
             "Exports": "orgs_dataexport",
             "Audit log": "audit_auditevent",

@@ -3,5 +3,15 @@
 from projects.admin.domains import DomainAdmin, SeenDomainAdmin
 from projects.admin.projects import ProjectAdmin, ProjectMembershipAdmin
 from projects.admin.resources import ResourceAdmin
+from projects.admin.usage import TrackedEventAdmin, UsageDayAdmin, UsageMonthAdmin
 
-__all__ = ["DomainAdmin", "ProjectAdmin", "ProjectMembershipAdmin", "ResourceAdmin", "SeenDomainAdmin"]
+__all__ = [
+    "DomainAdmin",
+    "ProjectAdmin",
+    "ProjectMembershipAdmin",
+    "ResourceAdmin",
+    "SeenDomainAdmin",
+    "TrackedEventAdmin",
+    "UsageDayAdmin",
+    "UsageMonthAdmin",
+]

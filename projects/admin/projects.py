@@ -90,6 +90,7 @@ class ProjectAdmin(OfOrganizationAdmin):
             ("Domains", list_link("projects_domain", org_id__exact=row.org_id, project__id__exact=row.id)),
             ("Seen hosts", list_link("projects_seendomain", org_id__exact=row.org_id, project__id__exact=row.id)),
             ("Resources", list_link("projects_resource", org_id__exact=row.org_id, project__id__exact=row.id)),
+            ("Usage by day", list_link("projects_usageday", org_id__exact=row.org_id, project__id__exact=row.id)),
             (
                 "Members' own roles",
                 list_link("projects_projectmembership", org_id__exact=row.org_id, project__id__exact=row.id),

@@ -24,6 +24,9 @@ from keys.models import Key, KeyPolicy, RefreshToken, UsedNonce
 from keys.services.agents import create_agent
 from keys.services.keys import create_key
 from keys.services.sessions import open_session
+from keys.tracking.events import Event
+from keys.tracking.intake import track
+from keys.tracking.writing import Source
 from orgs import events
 from orgs.models import (
     CustomRole,
@@ -37,7 +40,7 @@ from orgs.models import (
     User,
 )
 from orgs.services.second_factor import seed_of
-from projects.models import ProjectMembership
+from projects.models import ProjectMembership, TrackedEvent
 from projects.services.domains import note_seen, register_domain
 from projects.services.members import set_project_role
 from tests.cast import Cast
@@ -68,6 +71,10 @@ def world(cast: Cast) -> Iterator[Cast]:
         DataExport.objects.create(requested_by=cast.owner)
         create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         KeyPolicy.objects.create()
+        track(
+            source=Source(cast.acme.id, cast.project.id, cast.key.public_id, "shop.example.com"),
+            events=[Event("page.viewed", id="e1", properties=b'{"kept": "from staff"}')],
+        )
         register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
         note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
         set_project_role(
@@ -112,6 +119,14 @@ def test_lists_and_rows_are_shown_over_all_tenants(staff: Client, world: Cast, m
         assert staff.post(f"{base(model)}{row.pk}/change/", {"name": "changed"}).status_code == 403
         assert staff.get(f"{base(model)}{row.pk}/delete/").status_code == 403
         assert staff.get(f"{base(model)}{row.pk}/history/").status_code == 404
+
+
+def test_what_customers_put_into_events_is_not_for_staff(staff: Client, world: Cast):
+    with system_scope("a test looks at everything"):
+        event = TrackedEvent.objects.get()
+    shown = staff.get(f"{base(TrackedEvent)}{event.pk}/change/").content.decode()
+    assert "page.viewed" in shown
+    assert "from staff" not in shown
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
