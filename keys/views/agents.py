@@ -96,8 +96,7 @@ class AgentDetail(Page):
                 "maker": maker_of(row.created_by),
                 "lifetime": lifetime_words(row.token_lifetime_seconds),
                 "permissions_of_agent": [(p.value, DESCRIPTIONS[p]) for p in sorted(row.permission_set)],
-                "may_change": Permission.MANAGE_KEYS in self.admission.permissions
-                and not beyond(self.admission, row),
+                "may_change": Permission.MANAGE_KEYS in self.admission.permissions and not beyond(self.admission, row),
             }
         )
 
