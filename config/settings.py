@@ -166,6 +166,12 @@ TENANTRY_KEY_CACHE_SIZE = environment.number(
     "How many keys each web process keeps in memory, at about half a KiB each.",
     validate=Range(min=0, max=10_000_000),
 )
+TENANTRY_PREPARED_STATEMENTS = environment.flag(
+    "TENANTRY_PREPARED_STATEMENTS",
+    "Prepares the statements of the fast path. Switch it off behind a transaction pooler that does not know prepared "
+    "statements, such as PgBouncer before 1.21.",
+    default=True,
+)
 
 TENANTRY_DECISION_CACHE_SIZE = environment.number(
     "TENANTRY_DECISION_CACHE_SIZE",
@@ -255,7 +261,8 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": parts,
+        # Django's own cursors never prepare; the fast path's do.
+        "OPTIONS": {**parts, "prepare_threshold": 0 if TENANTRY_PREPARED_STATEMENTS else None},
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         # A cursor of the server's own would outlive the message that carries the tenant scope.

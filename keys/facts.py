@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import Cursor as ServerCursor
 
 from config.kernel.identifiers import public_id
@@ -23,12 +23,12 @@ from keys.uses import Used
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ENDLESS = float("inf")
-# Longer metadata is hardly the same for two keys.
-SHARED_LENGTH = 64
+# Longer terms are hardly the same for two keys.
+SHARED_LENGTH = 120
 
-# A function of the owner's that finds keys by their digest and tells nothing else (keys/migrations/…_look_up.py).
+# A function of the owner's that finds keys by their digest and tells nothing else (its migration says more).
 ONE_KEY = "SELECT * FROM keys_by_digest(%s)"
-KEYS = "SELECT key.* FROM unnest(%s::bytea[]) AS digest, keys_by_digest(digest) AS key"
+KEYS = "SELECT digest, key.* FROM unnest(%s::bytea[]) AS digest, keys_by_digest(digest) AS key"
 PROJECTS = """
 SELECT project.id, project.status = 'active', organization.id, organization.status = 'active', organization.plan,
        organization.name, organization.slug,
@@ -138,31 +138,41 @@ def load_keys(digests: Iterable[bytes], projects: Projects = load_projects) -> d
     `projects` gives the facts of their projects. Whether the asker may know of a key is for the caller to decide.
     Raises django.db.Error.
     """
-    wanted = list(digests)
-    connection.ensure_connection()
-    # Past Django's cursor, which costs more than the look-up: the function needs no scope in front of it.
-    with connection.wrap_database_errors:
-        cursor = ServerCursor(connection.connection)
-        rows = (
-            cursor.execute(ONE_KEY, wanted).fetchall()
-            if len(wanted) == 1
-            else cursor.execute(KEYS, [wanted]).fetchall()
-        )
+    rows = _rows(KEYS, list(digests))
+    found = projects({row[2] for row in rows}) if rows else {}
+    return {row[0]: _key(row[1:], found[row[2]]) for row in rows if row[2] in found}
+
+
+def load_key(digest: bytes, projects: Projects) -> KeyFacts | None:
+    """The same for one key, in less time."""
+    rows = _rows(ONE_KEY, digest)
     if not rows:
-        return {}
-    found = projects({row[2] for row in rows})
-    return {row[0]: _key(row, found[row[2]]) for row in rows if row[2] in found}
+        return None
+    project = projects((rows[0][1],)).get(rows[0][1])
+    return _key(rows[0], project) if project is not None else None
+
+
+def _rows(statement: str, parameter: bytes | list[bytes]) -> list[Any]:
+    # Past Django's cursor, which costs more than the look-up, and needs no scope in front: the function finds by digest.
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors:
+        return ServerCursor(wrapper.connection).execute(statement, [parameter]).fetchall()
 
 
 def _key(row: tuple[Any, ...], project: ProjectFacts) -> KeyFacts:
-    _, key_id, _, kind, mode, permissions, *terms = row
-    return KeyFacts(public_id("key", key_id), family(project, kind, mode, tuple(permissions)), _terms(terms))
+    key_id, _, kind, mode, permissions, terms = row
+    return KeyFacts(public_id("key", key_id), family(project, kind, mode, permissions), _terms(terms))
 
 
 @lru_cache(maxsize=16384)
-def family(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, ...]) -> KeyFamily:
-    """The family of a key. Projects compare by identity: a changed one is another, and so are its families."""
-    known = known_permissions(permissions)
+def family(project: ProjectFacts, kind: str, mode: str, permissions: str) -> KeyFamily:
+    """The family of a key; `permissions` are separated by spaces, and a name that is no longer known grants nothing.
+
+    Projects compare by identity: a changed one is another, and so are its families.
+    """
+    names = permissions.split()
+    known = tuple(sorted(permission.value for permission in KEY_PERMISSIONS if permission.value in names))
     organization = project.organization
     told = {
         "organization_id": organization.public_id,
@@ -175,22 +185,20 @@ def family(project: ProjectFacts, kind: str, mode: str, permissions: tuple[str, 
     return KeyFamily(project, kind, mode, known, b'",' + orjson.dumps(told)[1:-1] + b',"metadata":')
 
 
-@lru_cache(maxsize=4096)
-def known_permissions(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Sorted; a name that is no longer known grants nothing."""
-    return tuple(sorted(permission.value for permission in KEY_PERMISSIONS if permission.value in names))
+NO_TERMS = KeyTerms((), b"{}", ENDLESS, None, is_revoked=False, is_quarantined=False, rate=None, is_counted=False)
 
 
-def _terms(columns: list[Any]) -> KeyTerms:
-    networks, metadata, *rest = columns
-    make = _own_terms if rest[0] is not None or len(metadata) > SHARED_LENGTH else _shared_terms
-    return make(tuple(networks), metadata, *rest)
+def _terms(text: str | None) -> KeyTerms:
+    if text is None:
+        return NO_TERMS
+    return _read_terms(text) if len(text) > SHARED_LENGTH else _shared_terms(text)
 
 
-def _own_terms(networks: tuple[str, ...], metadata: str, expires_at: datetime | None, *rest: Any) -> KeyTerms:
-    is_revoked, is_quarantined, limit, window, is_counted = rest
+def _read_terms(text: str) -> KeyTerms:
+    networks, metadata, expires, is_revoked, is_quarantined, limit, window, is_counted = orjson.loads(text)
+    expires_at = None if expires is None else datetime.fromisoformat(expires)
     return KeyTerms(
-        networks=networks_of(networks),
+        networks=networks_of(tuple(networks)),
         metadata=metadata.encode(),
         expires=ENDLESS if expires_at is None else expires_at.timestamp(),
         expires_at=expires_at,
@@ -201,7 +209,7 @@ def _own_terms(networks: tuple[str, ...], metadata: str, expires_at: datetime | 
     )
 
 
-_shared_terms = lru_cache(maxsize=4096)(_own_terms)
+_shared_terms = lru_cache(maxsize=4096)(_read_terms)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from config.kernel.identifiers import public_id
-from keys.facts import KeyFacts, OrganizationFacts, ProjectFacts, load_keys, load_projects
+from keys.facts import KeyFacts, OrganizationFacts, ProjectFacts, load_key, load_projects
 from orgs.changes import ChangeFeed, feed
 from orgs.models import Change
 
@@ -36,7 +36,7 @@ class KeyCache:
 
     def get(self, digest: bytes) -> KeyFacts | None:
         """The key of a digest as it was at most a second ago; None when there is none. Raises django.db.Error."""
-        return self.kept(digest) or self.load([digest]).get(digest)
+        return self.kept(digest) or self.load(digest)
 
     def kept(self, digest: bytes) -> KeyFacts | None:
         """The key of a digest when memory may answer for it; None says nothing."""
@@ -46,24 +46,24 @@ class KeyCache:
         project = key.family.project
         return None if project.is_stale or project.organization.is_stale else key
 
-    def load(self, digests: Iterable[bytes]) -> dict[bytes, KeyFacts]:
-        """The keys of these digests as they are now, kept for the next time. Raises django.db.Error."""
+    def load(self, digest: bytes) -> KeyFacts | None:
+        """The key of a digest as it is now, kept for the next time. Raises django.db.Error."""
         generation = self._feed.generation
         # Not fresh: what is kept of projects cannot be trusted either, and nothing needs to be kept.
         if not self._feed.is_fresh:
-            return load_keys(digests)
-        found = load_keys(digests, self.projects)
-        for digest, key in found.items():
-            if len(self._keys) >= self._size:
-                self._drop()
-            self._keys[digest] = key
-            self._digests[key.public_id] = digest
+            return load_key(digest, load_projects)
+        key = load_key(digest, self.projects)
+        if key is None:
+            return None
+        if len(self._keys) >= self._size:
+            self._drop()
+        self._keys[digest] = key
+        self._digests[key.public_id] = digest
         # A change that came in meanwhile may be one of these rows: then they are good for this answer only.
         if self._feed.generation != generation:
-            for digest, key in found.items():
-                self._keys.pop(digest, None)
-                self._digests.pop(key.public_id, None)
-        return found
+            self._keys.pop(digest, None)
+            self._digests.pop(key.public_id, None)
+        return key
 
     def projects(self, project_ids: Iterable[UUID]) -> dict[UUID, ProjectFacts]:
         """The facts of projects, kept ones where they are current."""
