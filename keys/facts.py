@@ -153,7 +153,7 @@ def load_key(digest: bytes, projects: Projects) -> KeyFacts | None:
 
 
 def _rows(statement: str, parameter: bytes | list[bytes]) -> list[Any]:
-    # Past Django's cursor, which costs more than the look-up, and needs no scope in front: the function finds by digest.
+    # Past Django's cursor, which costs more than the look-up; no scope is needed, since the function finds by digest.
     wrapper = connections[DEFAULT_DB_ALIAS]
     wrapper.ensure_connection()
     with wrapper.wrap_database_errors:
