@@ -292,6 +292,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
+    "give notice of keys": {"task": "keys.give_notice", "schedule": 3600.0},
     "forget used nonces": {"task": "keys.tidy", "schedule": 300.0},
     "forget old tracked events": {"task": "projects.forget_events", "schedule": 3600.0},
     "mail what was warned of": {"task": "projects.announce_usage_warnings", "schedule": 20.0},

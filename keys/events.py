@@ -39,6 +39,14 @@ KEY_LEAKED = declare(
         "url": "where, as it was told",
     },
 )
+KEY_EXPIRING = declare(
+    "key.expiring", "A key ends within 14 days.", {"project": "its project", "expires_at": "when it ends"}
+)
+KEY_UNUSED = declare(
+    "key.unused",
+    "A key was not used for 90 days.",
+    {"project": "its project", "last_used_at": "when it was used last; none: never"},
+)
 KEY_POLICY_CHANGED = declare(
     "key_policy.changed", "What the organization demands of its keys changed.", {"changes": "each demand: [old, new]"}
 )

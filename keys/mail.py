@@ -5,6 +5,7 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from config.kernel.permissions import Permission
 from keys.models import Key, PersonalToken
 from orgs.mail import send
 from orgs.models import Membership, Organization
@@ -43,5 +44,33 @@ def mail_leaked_token(token_id: UUID) -> str:
         subject="Your personal token leaked and is revoked",
         template="token_leaked",
         context={"token": token, "link": settings.TENANTRY_URL + reverse("keys:tokens")},
+    )
+    return "sent"
+
+
+def mail_notice(user_id: UUID, expiring: list[UUID], unused: list[UUID]) -> str:
+    """Tells somebody who manages keys in the organization in scope which end soon and which are not used.
+
+    Returns `sent`, or `gone` for who does so no more and for keys that have ended meanwhile.
+    """
+    membership = Membership.objects.holding(Permission.MANAGE_KEYS).of_user(user_id).first()
+    rows = {key.id: key for key in Key.objects.usable().select_related("project").filter(id__in=[*expiring, *unused])}
+    if membership is None or not rows:
+        return "gone"
+    organization = Organization.objects.get(id=membership.org_id)
+    told = [
+        [(rows[key_id], key_link(organization, rows[key_id])) for key_id in ids if key_id in rows]
+        for ids in (expiring, unused)
+    ]
+    send(
+        to=membership.user.email,
+        subject=f"Keys of {organization.name} that " + ("end soon" if told[0] else "nobody uses"),
+        template="key_notice",
+        context={
+            "organization": organization,
+            "expiring": told[0],
+            "unused": told[1],
+            "link": settings.TENANTRY_URL + reverse("keys:all", args=[organization.slug]),
+        },
     )
     return "sent"

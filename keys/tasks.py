@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import Error
 
-from keys import leaks, mail, tidying
+from keys import leaks, mail, notices, tidying
 from keys.services import signing_keys
 
 
@@ -37,3 +37,19 @@ def mail_leak(key_id: str, user_id: str) -> str:
 def mail_leaked_token(token_id: str) -> str:
     """Tells a person of their leaked token. Outcomes: `sent`, `gone`."""
     return mail.mail_leaked_token(UUID(token_id))
+
+
+@shared_task(name="keys.give_notice")
+def give_notice() -> str:
+    """Gives notice of keys that end soon or are not used. Outcome: `noticed N`."""
+    return f"noticed {notices.give_all_notices()}"
+
+
+@shared_task(name="keys.mail_notice", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_notice(user_id: str, expiring: str, unused: str) -> str:
+    """Tells somebody of keys, whose ids come with commas between them. Outcomes: `sent`, `gone`."""
+    return mail.mail_notice(UUID(user_id), _ids(expiring), _ids(unused))
+
+
+def _ids(text: str) -> list[UUID]:
+    return [UUID(part) for part in text.split(",") if part]

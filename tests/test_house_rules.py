@@ -39,6 +39,7 @@ SYSTEM_SCOPES = {
     ("keys/uses.py", "uses of keys"),
     ("keys/verification.py", "grants of one service account"),
     ("keys/tracking/writing.py", "usage of several organizations in one commit"),
+    ("keys/notices.py", "keys to give notice of"),
     ("keys/services/leaks.py", "leak reports"),
     ("orgs/access.py", "the organizations of one person"),
     ("orgs/access.py", "the organizations of one service account"),

@@ -11,11 +11,14 @@ from django.utils import timezone
 from audit.services import record
 from config.kernel.context import RequestContext, request_context
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
-from config.kernel.principals import UserPrincipal
+from config.kernel.principals import SYSTEM, UserPrincipal
 from config.kernel.tenancy.scope import tenant_scope
+from keys import events as key_events
 from keys.demo.world import GUEST, Person, World
-from keys.models import Key
-from keys.services.keys import create_key, revoke_key, rotate_key
+from keys.models import Key, KeyUse
+from keys.services.imports import Line, import_keys
+from keys.services.keys import create_key, key_target, revoke_key, rotate_key
+from keys.services.terms import RateLimit
 from orgs import events
 from orgs.models import CustomRole, Invitation, Organization, User
 from orgs.services import invitations
@@ -36,6 +39,7 @@ RESOURCES = [
     ("pipelines", "schedule", "every-night", []),
 ]
 EXPIRED_FOR = timedelta(days=2)
+UNUSED_FOR = timedelta(days=130)
 
 
 def principal(user: User) -> UserPrincipal:
@@ -180,8 +184,39 @@ class Builder:
         self.add_key(project, kind=Key.Kind.PUBLISHABLE, mode=Key.Mode.TEST, name="Website (staging)")
         self.add_key(project, kind=Key.Kind.SECRET, mode=Key.Mode.TEST, name="Continuous integration")
 
+    def add_leaked_key(self, project: Project) -> None:
+        """One in quarantine. The service would mail the owner, and nobody at that address reads it."""
+        key = self.add_key(project, kind=Key.Kind.SECRET, mode=Key.Mode.LIVE, name="Field laptop")
+        key.leaked_at = key.quarantined_at = timezone.now()
+        key.save(update_fields=["leaked_at", "quarantined_at", "updated_at"])
+        record(
+            key_events.KEY_LEAKED,
+            actor=SYSTEM,
+            target=key_target(key),
+            data={
+                "project": project.public_id,
+                "action": "quarantine",
+                "source": "a scanner of public pastes",
+                "url": "https://paste.example/8Q2f",
+            },
+        )
+
+    def add_imported_key(self, project: Project) -> None:
+        """One that another system made, in use for a while."""
+        with self.as_(Role.DEVELOPER):
+            (result,) = import_keys(
+                actor=self.actor(Role.DEVELOPER),
+                holder=ROLE_PERMISSIONS[Role.DEVELOPER],
+                project_id=project.id,
+                lines=[Line(sha256=secrets.token_hex(32), start="legacy_", name="Order desk (before the move)")],
+            )
+        if result.key is not None:
+            KeyUse.objects.create(key=result.key, last_used_at=timezone.now(), last_ip="203.0.113.80", count=48_211)
+
     def add_eventful_keys(self, project: Project) -> None:
-        """One that expires soon, one rotated and still overlapping, one revoked."""
+        """Those to which something happened: one that expires soon, one that leaked, one imported, one that nobody
+        uses, one rotated and still overlapping, one revoked.
+        """
         secret, live = Key.Kind.SECRET, Key.Mode.LIVE
         self.add_key(
             project,
@@ -192,6 +227,19 @@ class Builder:
             expires_at=timezone.now() + EXPIRES_SOON,
             allowed_ips=["203.0.113.0/24"],
         )
+        self.add_key(
+            project,
+            kind=secret,
+            mode=live,
+            name="Partner gateway",
+            note="Its contract allows 600 requests a minute",
+            rate_limit=RateLimit(600, 60),
+            remaining=1_000_000,
+        )
+        self.add_leaked_key(project)
+        self.add_imported_key(project)
+        unused = self.add_key(project, kind=secret, mode=live, name="Trade fair demo")
+        Key.objects.filter(id=unused.id).update(created_at=timezone.now() - UNUSED_FOR)
         rotated = self.add_key(project, kind=secret, mode=live, name="Telemetry ingest")
         revoked = self.add_key(project, kind=secret, mode=live, name="Contractor laptop")
         developer = self.actor(Role.DEVELOPER)

@@ -54,6 +54,18 @@ class KeyQuerySet(TenantQuerySet["Key"]):
         idle = models.Q(uses__isnull=True) | models.Q(uses__last_used_at__lte=since)
         return self.usable().filter(idle, created_at__lte=since)
 
+    def to_notice_of_end(self) -> "KeyQuerySet":
+        """Those that end soon and of which nobody was told. Not those that are replaced already, or were made for so
+        short a time.
+        """
+        short = models.Q(expires_at__lte=models.F("created_at") + EXPIRING_SOON)
+        return self.expiring().filter(noticed_at=None, replaced_by=None, project__status="active").exclude(short)
+
+    def to_notice_of_disuse(self) -> "KeyQuerySet":
+        """Those that are not used, and of which nobody was told since they were used last."""
+        told_since = models.Q(idle_noticed_at=None) | models.Q(uses__last_used_at__gt=models.F("idle_noticed_at"))
+        return self.unused().filter(told_since, project__status="active")
+
     def beyond(self, *, longest_lifetime: timedelta | None, is_expiry_required: bool) -> "KeyQuerySet":
         """Those that have not ended and do not fit what a policy demands."""
         unfit = models.Q()

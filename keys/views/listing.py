@@ -59,4 +59,5 @@ class KeyPanel(Page):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         expiring = Key.objects.expiring().select_related("project").order_by("expires_at", "id")[:EXPIRING_SHOWN]
-        return self.show({"counts": Key.objects.counts(), "expiring": expiring})
+        unused = Key.objects.unused().count()
+        return self.show({"counts": Key.objects.counts(), "expiring": expiring, "unused": unused})

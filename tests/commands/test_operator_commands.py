@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
@@ -149,6 +150,17 @@ def test_a_key_is_printed_alone_works_and_is_revoked(cast: Cast, api: Callable[.
         run("revoke_key", "globex", key_id)
     with pytest.raises(CommandError, match="has no project"):
         run("create_key", "globex", "rocket", "CI")
+
+
+def test_a_key_is_released_from_quarantine(cast: Cast, api: Callable[..., Any]):
+    with tenant_scope(cast.acme.id):
+        Key.objects.filter(id=cast.key.id).update(quarantined_at=timezone.now())
+    assert api(cast.secret_key).get("/api/v1/whoami").status_code == 401
+    assert answer("release_key", "acme", cast.key.public_id) == {"id": cast.key.public_id, "state": "active"}
+    assert api(cast.secret_key).get("/api/v1/whoami").status_code == 200
+    recorded("key.released", cast.acme.id)
+    with pytest.raises(CommandError, match="has no key"):
+        run("release_key", "globex", cast.key.public_id)
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x", "99999", "٣", "1.5"])

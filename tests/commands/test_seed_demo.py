@@ -203,7 +203,7 @@ def test_there_is_something_on_every_page(file: Path, mailoutbox: list):
             assert {invitation.state for invitation in Invitation.objects.all()} == {
                 "pending", "expired", "revoked", "accepted"
             }  # fmt: skip
-            assert {key.state for key in Key.objects.all()} == {"active", "revoked"}
+            assert {key.state for key in Key.objects.all()} == {"active", "quarantined", "revoked"}
             assert {(key.kind, key.mode) for key in Key.objects.all()} == {
                 ("publishable", "live"), ("publishable", "test"), ("secret", "live"), ("secret", "test")
             }  # fmt: skip
