@@ -151,13 +151,14 @@ def session_behind(text: str) -> UserPrincipal:
 def agent_behind(text: str) -> AgentPrincipal:
     """The agent of a token. What it may is read here and now. Raises AuthFailure unless it and its project work."""
     claims = read(text, purpose=Purpose.AGENT, audience=ourselves())
-    agent_id, organization_id = parse_public_id("agt", claims.get("sub", "")), parse_public_id("org", claims["org"])
+    agent_id = parse_public_id("agt", claims.get("sub", ""))
+    organization_id = parse_public_id("org", claims.get("org", ""))
     if agent_id is None or organization_id is None:
         raise AuthFailure
     with tenant_scope(organization_id):
         agent = Agent.objects.select_related("project").filter(id=agent_id).first()
-    if agent is None or agent.revoked_at is not None or agent.generation != claims["gen"]:
+    if agent is None or agent.revoked_at is not None or agent.generation != claims.get("gen"):
         raise AuthFailure
-    if not agent.project.is_active or agent.project.public_id != claims["prj"]:
+    if not agent.project.is_active or agent.project.public_id != claims.get("prj"):
         raise AuthFailure
     return agent_principal(agent)
