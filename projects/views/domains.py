@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.access import Admission, project
-from config.kernel.errors import Absent
+from config.kernel.errors import Absent, Invalid
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import Permission
 from orgs.plans import plan_of
@@ -107,10 +107,11 @@ class SeenForget(Page):
     access = {"POST": project(Permission.MANAGE_KEYS)}
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        seen = None if "all" in request.POST else request.POST.get("seen", "")
+        if seen == "":
+            raise Invalid.field("seen", "Choose the host to forget.")
         forgotten = services.forget_seen(
-            actor=self.admission.principal,
-            project_id=self.admission.project.id,
-            seen=None if "all" in request.POST else request.POST.get("seen", ""),
+            actor=self.admission.principal, project_id=self.admission.project.id, seen=seen
         )
         messages.success(request, "One host was forgotten." if forgotten == 1 else f"{forgotten} hosts were forgotten.")
         return to_domains(self.admission)
