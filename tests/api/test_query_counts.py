@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config.kernel.tenancy.scope import tenant_scope
-from keys.models import Key, PersonalToken
+from keys.models import Agent, Key, PersonalToken, TokenSession
 from orgs.models import CustomRole, Invitation, Membership, Organization, User
 from projects.models import Project, ProjectMembership, Resource
 
@@ -75,6 +75,20 @@ def add_token(cast, number):
     )
 
 
+def add_agent(cast, number):
+    Agent.objects.create(
+        project=cast.project, name=str(number), enrolment_digest=bytes([number]) * 32,
+        enrolment_expires_at=timezone.now(), created_by="usr_x",
+    )  # fmt: skip
+
+
+def add_session(cast, number):
+    TokenSession.objects.create(
+        user=cast.owner, organization=cast.acme, method="password", last_used_at=timezone.now(),
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+
+
 LISTS = [
     ("/api/v1/orgs", add_organization),
     ("/api/v1/whoami", add_organization),
@@ -86,6 +100,8 @@ LISTS = [
     (f"{ACME}/resources", add_resource),
     (f"{ROCKET}/keys", add_key),
     ("/api/v1/me/tokens", add_token),
+    ("/api/v1/me/sessions", add_session),
+    (f"{ROCKET}/agents", add_agent),
     (f"{ACME}/audit-events", add_key),
 ]
 
