@@ -68,6 +68,11 @@ def without_gate(monkeypatch: pytest.MonkeyPatch, cast: Cast, *, scoped: bool) -
     monkeypatch.setattr("config.kernel.pages.admitted", admitted)
 
 
+def text_of(answer: Any) -> str:
+    """What an answer says, also one that is streamed."""
+    return (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+
+
 @pytest.fixture
 def _faults_become_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ScopeError is a fault of the code: it must become an answer here, as it would in life."""
@@ -82,7 +87,7 @@ def test_without_its_gate_a_view_shows_and_changes_nothing(  # noqa: PLR0917 - f
     before = everything_of(cast)
     without_gate(monkeypatch, cast, scoped=False)
     answer = ask_fully(cast, cast.outsider, route, method, samples.own)
-    text = b"".join(answer.streaming_content).decode() if answer.streaming else answer.content.decode()
+    text = text_of(answer)
     for marker in markers(cast):
         assert marker not in text, marker
     assert everything_of(cast) == before
@@ -95,6 +100,6 @@ def test_the_test_above_would_notice(cast: Cast, samples: Samples, monkeypatch: 
     shown = set()
     for route, method, _ in GATED:
         if method == "GET" and route.path.startswith("/api/"):
-            text = ask(cast, cast.outsider, route, method, samples.own).content.decode()
+            text = text_of(ask(cast, cast.outsider, route, method, samples.own))
             shown |= {marker for marker in markers(cast) if marker in text}
     assert shown == set(markers(cast))

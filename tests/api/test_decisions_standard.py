@@ -107,7 +107,7 @@ def test_what_is_no_json_object_is_a_bad_request(pdp, question, path):
     "path", [EVALUATION, EVALUATIONS, *(f"{SEARCH}/{k}" for k in ("subject", "resource", "action"))]
 )
 def test_without_a_credential_nothing_is_said(api, cast, question, path):
-    for credential in (None, "x", cast.publishable_key, cast.secret_key[:-1] + "A"):
+    for credential in (None, "x", cast.publishable_key, cast.secret_key[1:]):
         answer = api(credential).post(path, question)
         assert (answer.status_code, answer.json()) == (401, AUTH_FAILURE)
     assert api(cast.secret_key).get(path).status_code == 405

@@ -39,8 +39,9 @@ def test_a_resource_is_registered_and_listed_with_its_trn(browse, cast):
     ],
 )
 def test_what_is_wrong_is_said_and_registers_nothing(browse, cast, changes, words):
+    browser = browse(cast.developer)
     before = everything()
-    answer = browse(cast.developer).post(NEW, {**FORM, **changes})
+    answer = browser.post(NEW, {**FORM, **changes})
     assert answer.status_code in (400, 422)
     assert words in answer.content.decode()
     assert everything() == before
@@ -55,12 +56,13 @@ def test_the_list_is_filtered(browse, cast, resource):
 
 
 def test_viewers_are_offered_nothing_to_change(browse, cast, resource):
-    text = browse(cast.viewer).get(LIST).content.decode()
+    browser = browse(cast.viewer)
+    text = browser.get(LIST).content.decode()
     assert "Register a resource" not in text
     assert "Deregister" not in text
     before = everything()
-    assert browse(cast.viewer).post(NEW, FORM).status_code == 403
-    assert browse(cast.viewer).post(f"{LIST}{resource.public_id}/deregister/").status_code == 403
+    assert browser.post(NEW, FORM).status_code == 403
+    assert browser.post(f"{LIST}{resource.public_id}/deregister/").status_code == 403
     assert everything() == before
 
 
@@ -78,8 +80,9 @@ def test_what_tenantry_registered_cannot_be_deregistered(browse, cast):
     with tenant_scope(cast.acme.id):
         own = Resource.objects.get(service="tenantry")
     address = f"{LIST}{own.public_id}/deregister/"
-    assert "It stays as long as the project does" in browse(cast.owner).get(address).content.decode()
+    browser = browse(cast.owner)
+    assert "It stays as long as the project does" in browser.get(address).content.decode()
     before = everything()
-    assert browse(cast.owner).post(address).status_code == 403
+    assert browser.post(address).status_code == 403
     assert everything() == before
-    assert address not in browse(cast.owner).get(LIST).content.decode()
+    assert address not in browser.get(LIST).content.decode()
