@@ -1,0 +1,112 @@
+"""Two real servers learn of a rotation and of a withdrawal that a third process makes, within a second."""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from config.kernel.principals import SYSTEM
+from keys import signing
+from keys.models import SigningKey
+from keys.services.sessions import open_session
+from keys.services.signing_keys import rotate_signing_key, withdraw_signing_key
+from orgs.models import User
+from tests.browser import site
+from tests.cast import Cast
+from tests.servers import WORKER
+
+pytestmark = pytest.mark.xdist_group("signing servers")
+
+WITHIN_SECONDS = 1.0
+PATIENCE_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def servers(django_db_setup: None) -> Iterator[list[str]]:
+    """The addresses of two web servers, started as `make run` starts its own."""
+    with ExitStack() as stack:
+        addresses = []
+        for _ in range(2):
+            port = site.free_port()
+            environment = site.environment_of(f"test_{WORKER}", port=port, home=Path(os.environ["TENANTRY_HOME"]))
+            # One installation has one address, whichever of its servers is asked.
+            environment["TENANTRY_URL"] = "http://127.0.0.1:8000"
+            arguments = ["--interface", "wsgi", "--host", site.ADDRESS, "--port", str(port), "--blocking-threads", "4"]
+            command = ["granian", *arguments, "config.wsgi:application"]
+            web = stack.enter_context(site.program(f"signing-{port}", command, environment=environment))
+            addresses.append(f"http://{site.ADDRESS}:{port}")
+            end = time.monotonic() + site.READY_SECONDS
+            while not site.answers(f"{addresses[-1]}/health/live"):
+                web.require()
+                assert time.monotonic() < end, web.words()
+                time.sleep(0.1)
+        yield addresses
+
+
+def ask(address: str, path: str, body: dict[str, str] | None = None, token: str = "") -> tuple[int, Any]:
+    """Status and body."""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+class Program:
+    """A program that goes to one of the servers."""
+
+    def __init__(self, address: str, user: User) -> None:
+        self.address = address
+        self.tokens = asdict(open_session(user=user, method="password"))
+
+    def kid(self) -> str:
+        """The key that this server signs with now."""
+        _, self.tokens = ask(self.address, "/api/v1/auth/refresh", {"refresh_token": self.tokens["refresh_token"]})
+        return jwt.get_unverified_header(self.tokens["access_token"])["kid"]
+
+
+def seconds_until(since: float, condition: Callable[[], bool]) -> float:
+    """How long it took from `since` on until it held."""
+    while not condition():
+        assert time.monotonic() - since < PATIENCE_SECONDS
+        time.sleep(0.02)
+    return time.monotonic() - since
+
+
+def test_every_server_learns_of_a_rotation_and_of_a_withdrawal_in_time(committed_cast: Cast, servers: list[str]):
+    programs = [Program(address, committed_cast.developer) for address in servers]
+    kept = jwt.PyJWKSet.from_dict(ask(servers[0], "/.well-known/jwks.json")[1])
+    before = {program.kid() for program in programs}
+    assert len(before) == 1
+    old_tokens = [program.tokens["access_token"] for program in programs]
+
+    following = rotate_signing_key(actor=SYSTEM)
+    done = time.monotonic()
+    for program in programs:
+        assert seconds_until(done, lambda: program.kid() == following.kid) < WITHIN_SECONDS  # noqa: B023 - called here
+        token = program.tokens["access_token"]
+        jwt.decode(token, kept[following.kid], algorithms=["EdDSA"], audience=signing.ourselves())
+        for address in servers:
+            assert ask(address, "/api/v1/whoami", token=token)[0] == 200
+            assert ask(address, "/api/v1/whoami", token=old_tokens[0])[0] == 200
+
+    old = SigningKey.objects.get(kid=before.pop())
+    withdraw_signing_key(actor=SYSTEM, key=old.public_id, reason="copied")
+    done = time.monotonic()
+    for address, token in zip(servers, old_tokens, strict=True):
+        refused = lambda: ask(address, "/api/v1/whoami", token=token)[0] == 401  # noqa: B023, E731 - called here
+        assert seconds_until(done, refused) < WITHIN_SECONDS
+        assert all(
+            ask(address, "/api/v1/whoami", token=program.tokens["access_token"])[0] == 200 for program in programs
+        )
