@@ -210,3 +210,12 @@ def test_one_and_ten_domains_take_the_same_queries(cast: Cast, browse: Any):
     with CaptureQueriesContext(connection) as few:
         browser.get(PAGE)
     assert len(many) == len(few)
+
+
+def test_a_new_publishable_key_leads_to_the_domains(cast: Cast, browse: Any):
+    browser = browse(cast.developer)
+    new = "/orgs/acme/projects/rocket/keys/new/"
+    form = {"once": browser.get(new).context["form"]["once"].value(), "kind": "publishable", "mode": "test"}
+    answer = browser.post(new, {**form, "name": "Page", "preset": "runner", "expires": "never"})
+    assert f'/orgs/acme/projects/{cast.project.public_id}/domains/">domains of the project</a>' in text_of(answer)
+    assert "register localhost" in text_of(answer)
