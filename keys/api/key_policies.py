@@ -9,7 +9,7 @@ from config.kernel.api.views import ApiView
 from config.kernel.permissions import Permission
 from keys.models import KeyPolicy
 from keys.serializers.key_policies import KeyPolicyChanges, KeyPolicyRecord
-from keys.services.key_policies import set_key_policy
+from keys.services.key_policies import locked_key_policy, set_key_policy
 
 
 class OneKeyPolicy(ApiView):
@@ -22,8 +22,10 @@ class OneKeyPolicy(ApiView):
         """What the organization demands, and which keys of before do not keep it."""
         return self.answer(KeyPolicy.objects.current(), KeyPolicyRecord)
 
-    @operation("update_key_policy", KeyPolicyRecord, body=KeyPolicyChanges)
+    @operation("update_key_policy", KeyPolicyRecord, body=KeyPolicyChanges, matches=True)
     def patch(self, request: Request, organization: str) -> Response:
         """Changes what the organization demands of keys from now on. Keys that are there go on as they are."""
-        policy = set_key_policy(actor=self.admission.principal, organization=self.admission.organization, **self.read())
+        current = self.admission.organization
+        with self.matching(lambda: locked_key_policy(current), KeyPolicyRecord):
+            policy = set_key_policy(actor=self.admission.principal, organization=current, **self.read())
         return self.answer(policy, KeyPolicyRecord)

@@ -20,7 +20,9 @@ class UnfitKey(serializers.Serializer):
 
 
 class KeyPolicyRecord(Record):
-    """What an organization demands of its keys."""
+    """What an organization demands of its keys. The keys that do not keep it are no part of its version."""
+
+    uncounted = ("unfit_keys",)
 
     longest_lifetime_days = serializers.IntegerField(allow_null=True, help_text="null: no limit.")
     is_expiry_required = serializers.BooleanField(help_text="A longest lifetime requires an end by itself.")

@@ -22,6 +22,12 @@ class Demands(TypedDict, total=False):
     on_leak: str
 
 
+def locked_key_policy(organization: Organization) -> KeyPolicy:
+    """The policy of the organization in scope, locked. Two at once: one makes the row, the other waits for it."""
+    KeyPolicy.objects.bulk_create([KeyPolicy(org_id=organization.id)], ignore_conflicts=True)
+    return KeyPolicy.objects.select_for_update().get()
+
+
 @transaction.atomic
 def set_key_policy(*, actor: Principal, organization: Organization, **demands: Unpack[Demands]) -> KeyPolicy:
     """Changes what the organization in scope demands. Keys that are there stay as they are. Raises Invalid."""
@@ -30,9 +36,7 @@ def set_key_policy(*, actor: Principal, organization: Organization, **demands: U
         raise Invalid.field("longest_lifetime_days", f"Choose 1 to {LONGEST_LIFETIME_DAYS} days, or no limit.")
     if demands.get("on_leak", KeyPolicy.OnLeak.REPORT) not in KeyPolicy.OnLeak.values:
         raise Invalid.field("on_leak", f"Choose one of {', '.join(KeyPolicy.OnLeak.values)}.")
-    # Two at once: one makes the row, the other waits here and changes it.
-    KeyPolicy.objects.bulk_create([KeyPolicy(org_id=organization.id)], ignore_conflicts=True)
-    policy = KeyPolicy.objects.select_for_update().get()
+    policy = locked_key_policy(organization)
     changes: dict[str, list[Any]] = {}
     for column in COLUMNS:
         before = getattr(policy, column)

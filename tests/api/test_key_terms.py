@@ -251,3 +251,12 @@ def test_a_key_in_quarantine_can_be_rotated_and_revoked(api, cast):
     assert api(new["key"]).get("/api/v1/whoami").status_code == 200
     assert api(cast.owner).post(f"{path}/revoke").json()["state"] == "revoked"
     assert api(cast.owner).post(f"{path}/release").json()["code"] == "key_inactive"
+
+
+def test_a_policy_changed_meanwhile_is_not_overwritten(api, cast):
+    first = api(cast.owner).get(POLICY)["ETag"]
+    made(api(cast.owner))
+    assert api(cast.owner).patch(POLICY, {"on_leak": "report"}, HTTP_IF_MATCH=first).status_code == 200
+    before = everything()
+    assert api(cast.owner).patch(POLICY, {"on_leak": "revoke"}, HTTP_IF_MATCH=first).status_code == 412
+    assert everything() == before

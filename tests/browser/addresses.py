@@ -33,7 +33,7 @@ from projects.services.projects import archive_project, create_project
 from tests.cast import Cast, person
 
 # Routes that answer programs.
-PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/.well-known/", "/api/schema", "/(?:api|access|scim)/")
+PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/leaks/", "/.well-known/", "/api/schema", "/(?:api|access|scim)/")
 # Routes that answer with something else than a whole page of their own.
 NOT_PAGES = {
     "projects:panel": "a part of the overview",
