@@ -62,6 +62,7 @@ GOOD = {
         "key": "x", "origin": "https://a.example", "ip": "10.0.0.1", "permission": "view_org", "cost": 1,
     },
     "verify_keys": {"keys": [{"key": "x"}]},
+    "track": {"events": [{"id": "x", "name": "x", "timestamp": None, "properties": {"a": "b"}}]},
     "create_token": {
         "name": "New", "organization": "acme", "permissions": ["view_org"], "expires_at": "2040-01-01T00:00:00Z",
     },
@@ -144,7 +145,7 @@ def is_refusal(answer):
 def asking(api, cast, route):
     if "licenses" in route.path:
         return api(cast.publishable_key)
-    return api(cast.secret_key if "verify" in route.path else cast.owner)
+    return api(cast.secret_key if "verify" in route.path or "track" in route.path else cast.owner)
 
 
 @pytest.mark.parametrize(("method", "route"), WRITING, ids=NAMES)
