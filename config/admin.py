@@ -23,13 +23,14 @@ from keys.admin import (
     AgentAdmin,
     KeyAdmin,
     KeyPolicyAdmin,
+    KeyUseAdmin,
     PersonalTokenAdmin,
     ServiceAccountAdmin,
     ServiceGrantAdmin,
     SigningKeyAdmin,
     TokenSessionAdmin,
 )
-from keys.models import Agent, Key, KeyPolicy, PersonalToken, SigningKey, TokenSession
+from keys.models import Agent, Key, KeyPolicy, KeyUse, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
 from projects.admin import (
@@ -160,6 +161,7 @@ site.register(UsageMonth, UsageMonthAdmin)
 site.register(UsageDay, UsageDayAdmin)
 site.register(TrackedEvent, TrackedEventAdmin)
 site.register(Key, KeyAdmin)
+site.register(KeyUse, KeyUseAdmin)
 site.register(KeyPolicy, KeyPolicyAdmin)
 site.register(PersonalToken, PersonalTokenAdmin)
 site.register(Agent, AgentAdmin)

@@ -1,7 +1,7 @@
 """Staff pages of credentials, one module a noun."""
 
 from keys.admin.agents import AgentAdmin
-from keys.admin.keys import KeyAdmin
+from keys.admin.keys import KeyAdmin, KeyUseAdmin
 from keys.admin.policies import KeyPolicyAdmin
 from keys.admin.service_accounts import ServiceAccountAdmin
 from keys.admin.service_grants import ServiceGrantAdmin
@@ -13,6 +13,7 @@ __all__ = [
     "AgentAdmin",
     "KeyAdmin",
     "KeyPolicyAdmin",
+    "KeyUseAdmin",
     "PersonalTokenAdmin",
     "ServiceAccountAdmin",
     "ServiceGrantAdmin",

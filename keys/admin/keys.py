@@ -87,3 +87,12 @@ class KeyAdmin(OfOrganizationAdmin):
         if project is None:
             raise Absent
         return rows.filter(org_id=project.org_id, project_id=project.id)
+
+
+class KeyUseAdmin(OfOrganizationAdmin):
+    """When and how often keys were used, as far as it is written (keys/uses.py)."""
+
+    list_display = ("key", "organization", "last_used_at", "last_ip", "count")
+    list_select_related = ("key",)
+    search_help_text = "A public id of an organization (org_…)"
+    fields = ("key", "organization", "last_used_at", "last_ip", "count", "created_at", "updated_at")

@@ -20,7 +20,7 @@ from config.kernel.principals import SYSTEM
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
-from keys.models import Key, KeyPolicy, RefreshToken, UsedNonce
+from keys.models import Key, KeyPolicy, KeyUse, RefreshToken, UsedNonce
 from keys.services.agents import create_agent
 from keys.services.keys import create_key
 from keys.services.sessions import open_session
@@ -29,6 +29,7 @@ from keys.tracking.intake import track
 from keys.tracking.writing import Source
 from orgs import events
 from orgs.models import (
+    Change,
     CustomRole,
     DataExport,
     DataKey,
@@ -47,8 +48,8 @@ from tests.cast import Cast
 from tests.gateway import make_gateway
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
-# Ciphertext and digests that nobody can read, and nothing to do with them by themselves.
-UNREGISTERED = {DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
+# Ciphertext, digests and notes for processes, which nobody can read, and nothing to do with them by themselves.
+UNREGISTERED = {Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def world(cast: Cast) -> Iterator[Cast]:
         DataExport.objects.create(requested_by=cast.owner)
         create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         KeyPolicy.objects.create()
+        KeyUse.objects.create(key=cast.key, last_used_at=timezone.now(), count=3)
         track(
             source=Source(cast.acme.id, cast.project.id, cast.key.public_id, "shop.example.com"),
             events=[Event("page.viewed", id="e1", properties=b'{"kept": "from staff"}')],
