@@ -8,3 +8,6 @@ class KeysConfig(AppConfig):
 
     name = "keys"
     verbose_name = "Keys"
+
+    def ready(self) -> None:
+        from keys.decisions import checks  # noqa: F401 - registers its check

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core import checks
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
@@ -425,6 +426,17 @@ def test_whatever_goes_wrong_inside_decides_no(api, cast, settings, maker):
     assert [item["decision"] for item in answer.json()["evaluations"]] == [False, False]
     assert "secret" not in answer.content.decode()
     assert api(cast.secret_key).post("/access/v1/evaluation", question).json()["decision"] is False
+
+
+class Undecided:
+    """Has no method to decide with."""
+
+
+@pytest.mark.parametrize("maker", ["NoSuchClass", "Undecided"])
+def test_a_decision_maker_that_cannot_decide_stops_the_program(settings, maker):
+    assert checks.run_checks(tags=["decisions"]) == []
+    settings.TENANTRY_DECISION_MAKER = f"{__name__}.{maker}"
+    assert [message.id for message in checks.run_checks(tags=["decisions"])] == ["decisions.E001"]
 
 
 def test_facts_that_cannot_be_loaded_decide_no(api, cast, monkeypatch):
