@@ -1,6 +1,7 @@
 """A database of believable size: organizations, projects, and keys whose plaintexts the load generator knows.
 
-`python -m benchmarks.seeding FOLDER COUNT` writes `caller.txt`, `keys.txt` and `limited.txt` there, once.
+`python -m benchmarks.seeding FOLDER COUNT [NAME]` writes `caller.txt`, `keys.txt` and `limited.txt` there; with a NAME,
+`COUNT` keys more to a file of that name.
 """
 
 import os
@@ -79,6 +80,21 @@ def insert(organization: object, projects: list, count: int, *, limited: bool) -
     return plaintexts
 
 
+def seed_more(folder: Path, count: int, name: str) -> None:
+    """Makes `count` keys more in the organization of the caller, and writes them to a file of that name."""
+    from config.kernel.tenancy.scope import tenant_scope
+    from orgs.models import Organization
+    from projects.models import Project
+
+    organization = Organization.objects.by_reference((folder / "organization.txt").read_text())
+    with tenant_scope(organization.id):
+        projects = list(Project.objects.order_by("id"))
+        (folder / f"{name}.txt").write_text("\n".join(insert(organization, projects, count, limited=False)))
+
+
 if __name__ == "__main__":
     django.setup()
-    seed(Path(sys.argv[1]), int(sys.argv[2]))
+    if len(sys.argv) > 3:  # noqa: PLR2004 - a name was given
+        seed_more(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    else:
+        seed(Path(sys.argv[1]), int(sys.argv[2]))

@@ -112,13 +112,10 @@ class Stage:
         for process in self.stores:
             for each in (process, *process.children(recursive=True)):
                 each.cpu_affinity([SERVER_CORE])
-        self.manage("migrate", "--no-input")
+        self.python("manage.py", "migrate", "--no-input")
         if not (self.folder / "caller.txt").exists():
             print(f"Seeding {2 * KEYS:,} keys, once.", flush=True)
-            subprocess.run(
-                [sys.executable, "-m", "benchmarks.seeding", str(self.folder), str(KEYS)],
-                cwd=ROOT, env=self.environment, check=True,
-            )  # fmt: skip
+            self.python("-m", "benchmarks.seeding", str(self.folder), str(KEYS))
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -131,9 +128,9 @@ class Stage:
         self._servers.append(server)
         return server
 
-    def manage(self, *arguments: str) -> None:
-        """Runs a command of Tenantry's."""
-        command = [sys.executable, "manage.py", *arguments]
+    def python(self, *arguments: str) -> None:
+        """Runs a Python program on the stores of the stage."""
+        command = [sys.executable, *arguments]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
     def text(self, name: str) -> str:

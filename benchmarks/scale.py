@@ -1,0 +1,36 @@
+"""`keys/verify` with 1,000 and with 1,000,000 keys; takes a quarter of an hour, so it runs only when it is named.
+
+Promised: from 1,000 to 1,000,000 keys warm at least 0.9 and cold at least 0.7 of the rate.
+"""
+
+from pathlib import Path
+
+from benchmarks.load import Asking, compared, interleaved
+from benchmarks.stage import Stage, show
+
+PATH = "/api/v1/keys/verify"
+BODY = '{"key":"%s"}'
+FEW, MANY = 1_000, 1_000_000
+
+
+def run(stage: Stage) -> None:
+    """Prints both tables."""
+    many = stage.folder / "million.txt"
+    if not many.exists():
+        print(f"Seeding {MANY:,} keys, once.", flush=True)
+        stage.python("-m", "benchmarks.seeding", str(stage.folder), str(MANY), "million")
+    few = stage.folder / "thousand.txt"
+    few.write_text("\n".join(many.read_text().split()[:FEW]))
+    size = str(2 * MANY)
+    for words, cache, warm in (("Warm", size, 240), ("Cold", "100", 5)):
+        print(f"{words} keys:", flush=True)
+        servers = {f"{FEW:,} keys": stage.server(TENANTRY_KEY_CACHE_SIZE=cache)}
+        found = interleaved(servers, asking(stage, few), warm_seconds=10)
+        servers = {f"{MANY:,} keys": stage.server(TENANTRY_KEY_CACHE_SIZE=cache)}
+        found |= interleaved(servers, asking(stage, many), warm_seconds=warm)
+        show(compared(found, f"{FEW:,} keys"))
+
+
+def asking(stage: Stage, lines: Path) -> Asking:
+    """Questions about the keys of a file."""
+    return Asking(PATH, BODY, lines, stage.headers)
