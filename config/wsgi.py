@@ -10,6 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django_application = get_wsgi_application()
 
-from config.kernel.hot import opened  # noqa: E402 - the hot handlers need the apps, which are loaded only now
+# These need the apps, which are loaded only now.
+from config.kernel.hot import opened  # noqa: E402
+from keys.uses import recorder  # noqa: E402
 
+recorder.start()
 application = opened(measured(django_application))

@@ -6,7 +6,6 @@ gathered.
 """
 
 import ipaddress
-import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -75,19 +74,15 @@ class Used:
 
 
 class UseRecorder:
-    """Gathers uses and writes them in a thread of its own, which starts with the first use in each process."""
+    """Gathers uses; in a web server, which starts it, they are written in a thread of its own."""
 
     def __init__(self) -> None:
         self._used: list[Used] = []
-        self._lock = threading.Lock()
-        self._process = 0
 
     def note(self, used: Used, ip: str | None, now: float) -> None:
         """Remembers a use of a key at `now` (seconds since 1970), from an address as it came."""
         if not used.uses:
             self._used.append(used)
-            if self._process != os.getpid():
-                self._start()
         # Two threads at once may count two uses as one; the exact numbers are those of `spend`.
         used.uses += 1
         used.used_at = now
@@ -98,12 +93,9 @@ class UseRecorder:
         """Drops what was gathered."""
         self._used = []
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._process == os.getpid():
-                return
-            self._process = os.getpid()
-            threading.Thread(target=self._run, name="key-uses", daemon=True).start()
+    def start(self) -> None:
+        """Begins to write what is gathered in this process."""
+        threading.Thread(target=self._run, name="key-uses", daemon=True).start()
 
     def _run(self) -> None:
         written = time.monotonic()

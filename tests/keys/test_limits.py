@@ -121,8 +121,6 @@ def test_fifty_at_once_spend_exactly_the_remaining_uses(committed_cast: Cast):
 
 def test_uses_are_written_in_batches_and_add_up(cast: Cast):
     key, recorder = limited(cast), UseRecorder()
-    recorder._process = 0
-    recorder._start = lambda: None  # type: ignore[method-assign] # the test writes by itself
     recorder.note(key, "203.0.113.9", 1_800_000_000.0)
     recorder.note(key, None, 1_800_000_005.0)
     recorder.note(Used(key.public_id), "nonsense", 1_800_000_001.0)
@@ -137,7 +135,6 @@ def test_uses_are_written_in_batches_and_add_up(cast: Cast):
 
 def test_uses_of_a_key_that_is_gone_are_left_out(cast: Cast):
     recorder = UseRecorder()
-    recorder._start = lambda: None  # type: ignore[method-assign] # as above
     recorder.note(Used("key_01h455vb4pex5vsknk084sn02q"), "203.0.113.9", 1_800_000_000.0)
     recorder.write()
     with tenant_scope(cast.acme.id):
