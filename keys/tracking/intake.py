@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, reset_queries
 
 from config.kernel.errors import Unavailable
 from keys.tracking.events import Event
@@ -86,6 +86,7 @@ class Intake:
                     break
                 rows += len(batch[-1].events)
             settle(batch)
+            reset_queries()  # in development Django keeps what it ran, which elsewhere each request forgets
 
 
 def settle(batch: Sequence[Submission]) -> None:

@@ -13,11 +13,16 @@ from aiosmtpd.controller import Controller
 from celery import current_app, shared_task
 from celery.contrib.testing.worker import start_worker
 from django.db import connection, transaction
+from django.utils import timezone
 
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import current_organization_id, current_scope, tenant_scope
+from keys.tracking.events import Event
+from keys.tracking.intake import track
+from keys.tracking.writing import Source
 from orgs.models import Invitation
 from orgs.services import invitations
+from projects.models import UsageMonth
 from tests.cast import Cast
 
 outcomes: list[Any] = []
@@ -150,3 +155,18 @@ def test_the_mail_waits_for_a_mail_server_that_is_down(worker: None, inbox: Inbo
     time.sleep(0.5)
     settings.EMAIL_PORT = port
     assert wait_for(lambda: inbox.messages)[0]["To"] == "patient@example.com"
+
+
+def test_a_usage_warning_reaches_each_person_who_manages_billing_once(worker: None, inbox: Inbox, committed_cast: Cast):
+    cast = committed_cast
+    with tenant_scope(cast.acme.id):
+        UsageMonth.objects.create(month=timezone.now().date().replace(day=1), count=7_999)
+    source = Source(cast.acme.id, cast.project.id, cast.key.public_id)
+    for _ in range(3):
+        track(source=source, events=[Event("page.viewed")])
+        current_app.tasks["projects.announce_usage_warnings"].delay()
+    messages = wait_for(lambda: len(inbox.messages) >= 2 and inbox.messages)
+    current_app.tasks["projects.announce_usage_warnings"].delay()
+    time.sleep(0.5)
+    assert sorted(message["To"] for message in messages) == [cast.admin.email, cast.owner.email]
+    assert {message["Subject"] for message in messages} == {"Acme: 80 % of this month's events are used up"}
