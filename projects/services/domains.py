@@ -112,8 +112,9 @@ def _note_new(*, actor: Principal, project_id: UUID, host: str) -> None:
     if limit is not None and hosts_counted() >= limit and not is_counted(host):
         raise domain_cap_exceeded(limit)
     with transaction.atomic():
-        organization = lock_organization()  # again, since the plan may have changed meanwhile
-        if seen.filter(host=host).exists() or seen.count() >= MOST_SEEN:
+        organization = lock_organization()  # from here on nobody else notes or registers
+        registered = Domain.objects.of_project(project_id).standing_for(host)
+        if registered.exists() or seen.filter(host=host).exists() or seen.count() >= MOST_SEEN:
             return
         with within_cap(organization, project):
             row = SeenDomain.objects.create(

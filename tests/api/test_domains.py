@@ -257,6 +257,12 @@ def test_a_host_is_noted_once_in_a_while(cast, django_assert_num_queries):
         assert timezone.now() - row.last_seen_at < timedelta(minutes=1)
 
 
+def test_a_host_that_was_registered_meanwhile_is_not_noted(api, cast):
+    api(cast.owner).post(DOMAINS, {"domain": "*.example.com"})
+    see(cast, "shop.example.com")
+    assert seen_hosts(cast) == []
+
+
 def test_seen_hosts_are_listed_and_all_forgotten_at_once(api, cast):
     see(cast, "a.example.com", "b.example.com")
     rows = api(cast.viewer).get(SEEN).json()["data"]
