@@ -4,6 +4,7 @@ Facts are small, since a web process keeps hundreds of thousands of them in memo
 """
 
 import ipaddress
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,21 +144,36 @@ def load_keys(digests: Iterable[bytes], projects: Projects = load_projects) -> d
     return {row[0]: _key(row[1:], found[row[2]]) for row in rows if row[2] in found}
 
 
-def load_key(digest: bytes, projects: Projects) -> KeyFacts | None:
+def load_key(digest: bytes, project_of: Callable[[UUID], ProjectFacts | None]) -> KeyFacts | None:
     """The same for one key, in less time."""
     rows = _rows(ONE_KEY, digest)
-    if not rows:
-        return None
-    project = projects((rows[0][1],)).get(rows[0][1])
+    project = project_of(rows[0][1]) if rows else None
     return _key(rows[0], project) if project is not None else None
+
+
+def load_project(project_id: UUID) -> ProjectFacts | None:
+    """One project of whatever organization."""
+    return load_projects([project_id]).get(project_id)
+
+
+class _Own(threading.local):
+    """The cursor of each thread, made anew with each connection: making one costs as much as sending the statement."""
+
+    connection: Any = None
+    cursor: Any = None
+
+
+_own = _Own()
 
 
 def _rows(statement: str, parameter: bytes | list[bytes]) -> list[Any]:
     # Past Django's cursor, which costs more than the look-up; no scope is needed, since the function finds by digest.
     wrapper = connections[DEFAULT_DB_ALIAS]
     wrapper.ensure_connection()
+    if _own.connection is not wrapper.connection:
+        _own.connection, _own.cursor = wrapper.connection, ServerCursor(wrapper.connection)
     with wrapper.wrap_database_errors:
-        return ServerCursor(wrapper.connection).execute(statement, [parameter]).fetchall()
+        return _own.cursor.execute(statement, [parameter]).fetchall()
 
 
 def _key(row: tuple[Any, ...], project: ProjectFacts) -> KeyFacts:

@@ -4,14 +4,13 @@ Keys share the objects of their project and organization. When one of those chan
 key that holds it is loaded again at its next use, without looking for them.
 """
 
-from collections.abc import Iterable
 from time import monotonic
 from uuid import UUID
 
 from django.conf import settings
 
 from config.kernel.identifiers import public_id
-from keys.facts import KeyFacts, OrganizationFacts, ProjectFacts, load_key, load_projects
+from keys.facts import KeyFacts, OrganizationFacts, ProjectFacts, load_key, load_project
 from orgs.changes import ChangeFeed, feed
 from orgs.models import Change
 
@@ -51,8 +50,8 @@ class KeyCache:
         generation = self._feed.generation
         # Not fresh: what is kept of projects cannot be trusted either, and nothing needs to be kept.
         if not self._feed.is_fresh:
-            return load_key(digest, load_projects)
-        key = load_key(digest, self.projects)
+            return load_key(digest, load_project)
+        key = load_key(digest, self.project)
         if key is None:
             return None
         if len(self._keys) >= self._size:
@@ -65,26 +64,24 @@ class KeyCache:
             self._digests.pop(key.public_id, None)
         return key
 
-    def projects(self, project_ids: Iterable[UUID]) -> dict[UUID, ProjectFacts]:
-        """The facts of projects, kept ones where they are current."""
+    def project(self, project_id: UUID) -> ProjectFacts | None:
+        """The facts of a project, kept ones where they are current. Raises django.db.Error."""
+        kept = self._projects.get(project_id)
+        if kept is not None and kept.is_current:
+            return kept
         generation = self._feed.generation
-        kept = {project_id: self._projects.get(project_id) for project_id in project_ids}
-        current = {project_id: project for project_id, project in kept.items() if project and project.is_current}
-        missing = [project_id for project_id in kept if project_id not in current]
-        if missing:
-            loaded = load_projects(missing)
-            for project_id, project in loaded.items():
-                organization = self._organizations.get(project.organization.id)
-                if organization is not None and not organization.is_stale:
-                    project.organization = organization
-                else:
-                    self._organizations[project.organization.id] = project.organization
-                self._projects[project_id] = project
-            if self._feed.generation != generation:
-                for project in loaded.values():
-                    project.is_stale = project.organization.is_stale = True
-            current |= loaded
-        return current
+        loaded = load_project(project_id)
+        if loaded is None:
+            return None
+        organization = self._organizations.get(loaded.organization.id)
+        if organization is not None and not organization.is_stale:
+            loaded.organization = organization
+        else:
+            self._organizations[loaded.organization.id] = loaded.organization
+        self._projects[project_id] = loaded
+        if self._feed.generation != generation:
+            loaded.is_stale = loaded.organization.is_stale = True
+        return loaded
 
     def forget(self, kind: str, entity: UUID | None) -> None:
         """Listener of the change feed."""
