@@ -8,3 +8,6 @@ class OrgsConfig(AppConfig):
 
     name = "orgs"
     verbose_name = "Organizations and people"
+
+    def ready(self) -> None:
+        from orgs import checks  # noqa: F401 - registers

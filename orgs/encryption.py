@@ -61,6 +61,13 @@ def configured_keys() -> list[MasterKey]:
     return list(master_keys(tuple(settings.TENANTRY_ENCRYPTION_KEYS)).values())
 
 
+def missing_master_keys() -> list[str]:
+    """The ids of master keys that data keys are under, and that are not configured."""
+    with system_scope("the master keys of every data key"):
+        used = DataKey.objects.exclude(master_key_id__in=[key.id for key in configured_keys()])
+        return sorted(used.order_by().values_list("master_key_id", flat=True).distinct())
+
+
 def wrap(key: DataKey, opened: bytes) -> None:
     """Encrypts a data key under the newest master key, in its row; saving is up to the caller."""
     master = configured_keys()[0]

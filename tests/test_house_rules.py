@@ -44,6 +44,7 @@ SYSTEM_SCOPES = {
     ("orgs/access.py", "the organizations of one person"),
     ("orgs/access.py", "the organizations of one service account"),
     ("orgs/encryption.py", "the installation's data key, whoever is at work"),
+    ("orgs/encryption.py", "the master keys of every data key"),
     ("orgs/selectors.py", "the invitations to one person"),
     ("orgs/selectors.py", "the organizations of one person"),
     ("orgs/services/data_keys.py", "wrap the data keys of every organization anew"),

@@ -9,7 +9,7 @@ from audit.services import Target, record
 from config.kernel.principals import Principal
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 from orgs import events
-from orgs.encryption import configured_keys, unwrapped, wrap
+from orgs.encryption import configured_keys, missing_master_keys, unwrapped, wrap
 from orgs.models import DataKey
 
 BATCH = 200
@@ -56,12 +56,7 @@ def rewrap_batch(*, actor: Principal, size: int) -> Rewrapping:
         progress = Rewrapping(
             rewrapped=len(rows),
             left=old.count(),
-            missing=sorted(
-                old.exclude(master_key_id__in=[key.id for key in others])
-                .order_by()
-                .values_list("master_key_id", flat=True)
-                .distinct()
-            ),
+            missing=missing_master_keys(),
         )
     if rows:
         record(

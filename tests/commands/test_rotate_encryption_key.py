@@ -24,6 +24,7 @@ OLD, NEW, LOST = (
     "TG9zdCBtYXN0ZXIga2V5IGZvciB0ZXN0cyBvbmx5ISE=",
 )
 MANY = 120
+OLD_ID = MasterKey.of(OLD).id
 
 
 def command(*arguments: str, keys: list[str]) -> subprocess.Popen[str]:
@@ -118,6 +119,27 @@ def test_a_missing_master_key_is_named_and_the_others_go_on(sealed: list[Service
     assert f"1 data keys are under master keys that are not configured ({MasterKey.of(LOST).id})" in err
     assert LOST not in err
     assert (under(NEW), under(LOST)) == (MANY + 1, 1)
+
+
+def test_a_master_key_taken_away_too_early_is_noticed_before_a_deployment(sealed: list[ServiceAccountSecret]):
+    assert check(NEW, OLD) == ""
+    assert f"(encryption.E001) Secrets are encrypted under master keys that are not configured: {OLD_ID}." in check(NEW)
+    command(keys=[NEW, OLD]).communicate()
+    assert check(NEW) == ""
+
+
+def check(*keys: str) -> str:
+    """What `manage.py check --database default` complains of."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check", "--database", "default", "--no-color"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url(), "TENANTRY_ENCRYPTION_KEYS": ",".join(keys)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode == 0) == (ended.stderr == "")
+    return ended.stderr
 
 
 def test_what_is_written_during_the_rotation_stays_readable(sealed: list[ServiceAccountSecret]):
