@@ -37,7 +37,7 @@ class Period:
 
 
 def period_of(start: date | None, end: date | None) -> Period:
-    """The period asked for; by default the 30 days that end today. Raises Invalid for one that is backwards or too long."""
+    """The period asked for; by default the 30 days that end today. Raises Invalid if backwards or too long."""
     end = end or timezone.now().date()
     start = start or end - timedelta(days=USUAL_DAYS - 1)
     if start > end:

@@ -22,7 +22,15 @@ __all__ = ["samples"]
 
 def markers(cast: Cast) -> list[str]:
     """What only Acme's people may read."""
-    return [cast.developer.email, cast.viewer.email, cast.key.start, "i@acme.example", "Rocket", "Auditor", "customers/2026"]
+    return [
+        cast.developer.email,
+        cast.viewer.email,
+        cast.key.start,
+        "i@acme.example",
+        "Rocket",
+        "Auditor",
+        "customers/2026",
+    ]
 
 
 def everything_of(cast: Cast) -> dict[str, list[tuple]]:

@@ -1,9 +1,12 @@
 """Takes over the authenticators that django-otp kept with their seeds in clear, and drops its table."""
 
 import base64
-from typing import Any
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from orgs.encryption import seal
 
 COLUMNS = (
     "user_id", "name", "confirmed", "drift", "last_t", "created_at", "last_used_at", "throttling_failure_timestamp",
@@ -11,16 +14,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def move(_apps: Any, schema_editor: Any) -> None:
+def move(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Seals each seed. Only installations older than this migration have the table."""
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         if "otp_totp_totpdevice" not in connection.introspection.table_names(cursor):
             return
-        # The model itself, since sealing needs one.
-        from orgs.encryption import seal
-        from orgs.models import TOTPDevice
-
+        TOTPDevice = apps.get_model("orgs", "TOTPDevice")
         cursor.execute(f"SELECT key, {', '.join(COLUMNS)} FROM otp_totp_totpdevice ORDER BY id")  # noqa: S608 - names of ours
         for key, *values in cursor.fetchall():
             device = TOTPDevice(**dict(zip(COLUMNS, values, strict=True)))

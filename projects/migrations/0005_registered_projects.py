@@ -10,7 +10,8 @@ CHUNK = 1000
 
 
 def register_projects(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    Project, Resource = apps.get_model("projects", "Project"), apps.get_model("projects", "Resource")
+    Project = apps.get_model("projects", "Project")
+    Resource = apps.get_model("projects", "Resource")
     missing = Project.objects.filter(resources=None).values_list("id", "org_id")
     Resource.objects.bulk_create(
         (
