@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from config.kernel.crypto import Place, UnreadableError, decrypt, encrypt, new_key
 from config.kernel.sealed import SealedField
@@ -13,7 +14,9 @@ from config.kernel.tenancy.scope import INSTALLATION_ID, ScopeError, system_scop
 from orgs import encryption
 from orgs.changes import feed
 from orgs.encryption import forget, seal, unseal
+from orgs.erasure import erase
 from orgs.models import DataKey, Organization, ServiceAccount, ServiceAccountSecret
+from orgs.services.organizations import delete_organization
 from tests.cast import Cast
 
 PLACE = Place(uuid4(), "table", "column", "1")
@@ -177,6 +180,21 @@ def test_the_data_key_of_an_erased_organization_leaves_the_memory_of_every_proce
         Organization.objects.filter(id=committed_cast.acme.id).update(name="Erased meanwhile")
     feed.read()
     assert committed_cast.acme.id not in encryption._memory
+
+
+def test_erasing_an_organization_takes_its_data_key(committed_cast: Cast):
+    acme = committed_cast.acme
+    with tenant_scope(acme.id):
+        row = Safe(org_id=acme.id)
+        seal(row, "sealed", "secret")
+        assert unseal(row, "sealed") == "secret"
+        delete_organization(actor=committed_cast.principal(committed_cast.owner), confirmation="acme")
+    Organization.objects.filter(id=acme.id).update(erase_after=timezone.now())
+    assert erase(acme.id)
+    with system_scope("test"):
+        assert not DataKey.objects.filter(org_id=acme.id).exists()
+    with tenant_scope(acme.id), pytest.raises(UnreadableError):
+        unseal(row, "sealed")
 
 
 def test_reading_many_secrets_asks_for_the_data_key_once(transactional_db: None, django_assert_num_queries):
