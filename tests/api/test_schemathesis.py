@@ -24,7 +24,7 @@ from keys.models import TokenSession
 from keys.services.agents import create_agent
 from keys.services.sessions import open_session
 from keys.services.tokens import create_token
-from orgs.models import DataExport
+from orgs.models import DataExport, ServiceAccount, ServiceGrant
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from projects.models import Domain, Resource, SeenDomain
@@ -55,6 +55,8 @@ def existing(cast):
             project=cast.project, host="y.example", is_loopback=False, last_seen_at=timezone.now()
         )
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
+        account = ServiceAccount.objects.create(name="Gateway")
+        grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=cast.owner.public_id)
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         event = AuditEvent.objects.order_by("-id").first()
     return {
@@ -67,6 +69,7 @@ def existing(cast):
         "token": token.public_id,
         "session": session.public_id,
         "agent": agent.public_id,
+        "grant": grant.public_id,
         "event": event.public_id,
         "export": export.public_id,
         "domain": domain.public_id,
@@ -86,7 +89,8 @@ def existing(cast):
 )
 def test_every_answer_is_in_the_document(case, cast, existing):
     case.path_parameters = {name: existing[name] for name in case.path_parameters or {}}
-    credential = cast.secret_key if "/keys/verify" in case.path else cast.token(cast.owner)
+    programs = ("/keys/verify", "/access/v1/")
+    credential = cast.secret_key if any(part in case.path for part in programs) else cast.token(cast.owner)
     if "/licenses/" in case.path:
         credential = cast.publishable_key
     case.headers.pop("X-API-Key", None)  # invented, and two credentials at once are refused
