@@ -1,6 +1,6 @@
 """`POST /api/v1/track` with one event a request, each with an id of its own.
 
-Promised: at least 0.8 of the rate of a bare handler with group commit, and 5 × that of a handler that inserts each
+Aimed at: at least 0.8 of the rate of a bare handler with group commit, and 5 × that of a handler that inserts each
 event by the ORM. Ours does more than the bare one: authentication, validation, quota, counts by day and month.
 """
 

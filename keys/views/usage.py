@@ -26,6 +26,15 @@ GROUPS_SHOWN = 50
 EXAMPLE = '{"events": [{"id": "order-1001", "name": "order.placed"}]}'
 
 
+def with_days(given: QueryDict) -> QueryDict:
+    """The query with the days that it means when it names none, so that the form shows them."""
+    if given.get("since") or given.get("until"):
+        return given
+    usual, shown = period_of(None, None), given.copy()
+    shown["since"], shown["until"] = usual.start.isoformat(), usual.end.isoformat()
+    return shown
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of the table. `query` narrows the page to it, where that is possible."""
@@ -63,7 +72,7 @@ class UsagePageBase(UsageBase):
     """The chart, the table, and how much of the month's quota is used."""
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        form = UsageForm(request.GET)
+        form = UsageForm(with_days(request.GET))
         if self.whose():
             form.fields["by"].choices = [choice for choice in GROUPS if choice[0] != "project"]  # type: ignore[attr-defined]
         context = {"section": "usage", "form": form, "quota": quota_of(self.admission.organization)}

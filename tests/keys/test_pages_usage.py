@@ -54,6 +54,8 @@ def test_everybody_who_may_sees_the_chart_the_table_and_the_quota(browse, used, 
     assert page.count('<rect class="fill-accent"') == 2
     assert "7,512 of 10,000" in page
     assert "Counting begins anew on 1 June 2031 (UTC)" in page
+    assert 'value="2031-04-21"' in page
+    assert 'value="2031-05-20"' in page
     rows = re.findall(r'<th scope="row">(.*?)</th> <td class="cell-number">([\d,]+)</td>', page)
     assert rows == [("Mon 19 May 2031", "5,000"), ("Sun 18 May 2031", "2,512")]
 
