@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.core import checks
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
@@ -12,8 +11,6 @@ from config.kernel.identifiers import public_id
 from config.kernel.permissions import KEY_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
-from keys.decisions.facts import Facts
-from keys.decisions.maker import Decision, Inquiry, Source
 from keys.models import Key
 from keys.services.tokens import create_token
 from orgs import plans
@@ -349,124 +346,6 @@ def test_a_narrowed_token_is_told_what_it_may_not_what_its_person_may(api, cast)
     assert (answer["decision"], answer["context"]["code"]) == (False, "token_narrowed")
     question["action"]["name"] = "view_org"
     assert api(token).post("/access/v1/evaluation", question, **header).json()["decision"] is True
-
-
-# -- another decision maker ------------------------------------------------------------------------------------------
-class Recording:
-    """Allows what the attributes say, and keeps what it was handed."""
-
-    handed: list[tuple[Inquiry, Facts]] = []
-
-    def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
-        self.handed.append((inquiry, facts))
-        allowed = inquiry.attributes.get("resource", {}).get("status") == "open"
-        return Decision(allowed=allowed, reason="status", code="attribute", ttl=3600)
-
-
-class Failing:
-    """Breaks."""
-
-    def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
-        raise ZeroDivisionError("the secret inside")
-
-
-class Wrong:
-    """Says what is no decision."""
-
-    def decide(self, inquiry: Inquiry, facts: Facts) -> Any:
-        return "yes"
-
-
-class Truthy:
-    """Says something that is almost yes."""
-
-    def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
-        return Decision(allowed=1, reason="", code="")  # type: ignore[arg-type]
-
-
-def test_an_installation_puts_its_own_decision_maker(api, cast, settings):
-    settings.TENANTRY_DECISION_MAKER = f"{__name__}.Recording"
-    Recording.handed.clear()
-    question = {
-        "subject": {"type": "user", "id": cast.viewer.public_id, "properties": {"team": "a"}},
-        "action": {"name": "open", "properties": {"method": "GET"}},
-        "resource": {"type": "project", "id": cast.project.public_id, "properties": {"status": "open"}},
-        "context": {"time": "now"},
-    }
-    answer = api(cast.secret_key).post("/access/v1/evaluation", question)
-    assert answer.json() == {"decision": True, "context": {"ttl": 60, "reason": "status", "code": "attribute"}}
-    inquiry, facts = Recording.handed[0]
-    assert (inquiry.handle, inquiry.organization_id) == (cast.viewer.public_id, cast.acme.id)
-    assert (inquiry.principal.id, inquiry.source) == (cast.viewer.public_id, Source.NAME)
-    assert inquiry.attributes == {
-        "subject": {"team": "a"}, "action": {"method": "GET"}, "resource": {"status": "open"},
-        "context": {"time": "now"},
-    }  # fmt: skip
-    assert facts.organization.public_id == cast.acme.public_id
-    search = {**question, "subject": {"type": "user"}}
-    assert len(api(cast.secret_key).post("/access/v1/search/subject", search).json()["results"]) == 4
-    assert (
-        api(cast.secret_key)
-        .post("/access/v1/evaluation", {**question, "subject": {"type": "user", "id": cast.outsider.public_id}})
-        .json()
-        == PLAIN
-    ), "who may not be known of is not its to decide"
-
-
-@pytest.mark.parametrize("maker", ["Failing", "Wrong", "Truthy", "NoSuchClass"])
-def test_whatever_goes_wrong_inside_decides_no(api, cast, settings, maker):
-    settings.TENANTRY_DECISION_MAKER = f"{__name__}.{maker}"
-    question = {
-        "subject": {"type": "user", "id": cast.owner.public_id},
-        "action": {"name": "view_org"},
-        "resource": {"type": "project", "id": cast.project.public_id},
-    }
-    answer = api(cast.secret_key).post("/access/v1/evaluations", {**question, "evaluations": [{}, {}]})
-    assert answer.status_code == 200
-    assert [item["decision"] for item in answer.json()["evaluations"]] == [False, False]
-    assert "secret" not in answer.content.decode()
-    assert api(cast.secret_key).post("/access/v1/evaluation", question).json()["decision"] is False
-
-
-class Undecided:
-    """Has no method to decide with."""
-
-
-@pytest.mark.parametrize("maker", ["NoSuchClass", "Undecided"])
-def test_a_decision_maker_that_cannot_decide_stops_the_program(settings, maker):
-    assert checks.run_checks(tags=["decisions"]) == []
-    settings.TENANTRY_DECISION_MAKER = f"{__name__}.{maker}"
-    assert [message.id for message in checks.run_checks(tags=["decisions"])] == ["decisions.E001"]
-
-
-def test_facts_that_cannot_be_loaded_decide_no(api, cast, monkeypatch):
-    from django.db import OperationalError
-
-    def fail(*_arguments, **_named):
-        raise OperationalError
-
-    monkeypatch.setattr("keys.decisions.evaluating.load", fail)
-    question = {
-        "subject": {"type": "user", "id": cast.owner.public_id},
-        "action": {"name": "view_org"},
-        "resource": {"type": "project", "id": cast.project.public_id},
-    }
-    assert api(cast.secret_key).post("/access/v1/evaluation", question).json() == PLAIN
-
-
-def test_a_search_that_fails_says_so_rather_than_leave_somebody_out(api, cast, settings):
-    settings.TENANTRY_DECISION_MAKER = f"{__name__}.Failing"
-    client = api(cast.secret_key)
-    client.raise_request_exception = False
-    answer = client.post(
-        "/access/v1/search/subject",
-        {
-            "subject": {"type": "user"},
-            "action": {"name": "view_org"},
-            "resource": {"type": "project", "id": cast.project.public_id},
-        },
-    )
-    assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
 
 
 # -- cost ------------------------------------------------------------------------------------------------------------

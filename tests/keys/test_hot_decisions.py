@@ -118,7 +118,7 @@ def test_batches_are_worked_off_alike(cast: Cast, asker, semantic):
 
 
 def test_properties_reach_the_decision_maker_on_both_paths(cast: Cast, asker, settings):
-    settings.TENANTRY_DECISION_MAKER = "tests.keys.test_decisions.Recording"
+    settings.TENANTRY_DECISION_MAKER = "tests.keys.test_decision_makers.Recording"
     body = question(("user", cast.viewer.public_id), "open", ("project", cast.project.public_id))
     body["resource"]["properties"] = {"status": "open", "more": [1, {"x": None}]}
     assert alike(EVALUATION, body, **asker)["decision"] is True
@@ -126,7 +126,7 @@ def test_properties_reach_the_decision_maker_on_both_paths(cast: Cast, asker, se
 
 @pytest.mark.parametrize("maker", ["Failing", "Wrong", "Truthy"])
 def test_a_broken_decision_maker_decides_no_on_both_paths(cast: Cast, asker, settings, maker):
-    settings.TENANTRY_DECISION_MAKER = f"tests.keys.test_decisions.{maker}"
+    settings.TENANTRY_DECISION_MAKER = f"tests.keys.test_decision_makers.{maker}"
     body = question(("user", cast.owner.public_id), "view_org", ("project", cast.project.public_id))
     assert alike(EVALUATION, body, **asker)["decision"] is False
 
