@@ -27,13 +27,11 @@ class Horizon:
     organization: bool
     projects: frozenset[UUID] | None = None
 
-    def sees_project(self, project_id: UUID) -> bool:
-        """Whether it may know of that project."""
-        return self.projects is None or project_id in self.projects
-
     def sees_place(self, place: Place) -> bool:
         """Whether it may know of what is asked about."""
-        return self.organization if place.project_id is None else self.sees_project(place.project_id)
+        if place.project_id is None:
+            return self.organization
+        return self.projects is None or place.project_id in self.projects
 
     def sees_subject(self, subject: SubjectFacts) -> bool:
         """Whether it may know of somebody: of people always, of programs with their project, of services by grant."""

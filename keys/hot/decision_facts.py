@@ -71,12 +71,10 @@ class DecisionFacts:
         if who is None or where is None:
             return None
         projects: dict[UUID, ProjectFacts] = {}
-        for project_id in (who.bound, where.project_id):
-            if project_id is not None:
-                project = kept.projects.get(project_id)
-                if project is None:
-                    return None
-                projects[project_id] = project
+        if where.project_id is not None and not _with_project(where.project_id, projects, kept.projects):
+            return None
+        if who.bound is not None and not _with_project(who.bound, projects, kept.projects):
+            return None
         return Facts(kept.organization, {subject: who}, {place: where}, projects)
 
     def _lacking(self, kept: Facts, found: Facts) -> tuple[list[Name], list[Name]]:
