@@ -89,7 +89,7 @@ class KeyTerms:
     """What a key is restricted by. Most keys have the very same terms: none.
 
     `expires` is in seconds since 1970, infinite without an end; `rate` is a limit and a window in seconds; a key that
-    `is_counted` has a number of remaining uses; `metadata` is JSON.
+    `is_counted` has a number of remaining uses; one that `is_imported` has no format of ours; `metadata` is JSON.
     """
 
     networks: tuple[Network, ...]
@@ -100,6 +100,7 @@ class KeyTerms:
     is_quarantined: bool
     rate: tuple[int, int] | None
     is_counted: bool
+    is_imported: bool
 
 
 class KeyFacts(Used):
@@ -201,7 +202,9 @@ def family(project: ProjectFacts, kind: str, mode: str, permissions: str) -> Key
     return KeyFamily(project, kind, mode, known, b'",' + orjson.dumps(told)[1:-1] + b',"metadata":')
 
 
-NO_TERMS = KeyTerms((), b"{}", ENDLESS, None, is_revoked=False, is_quarantined=False, rate=None, is_counted=False)
+NO_TERMS = KeyTerms(
+    (), b"{}", ENDLESS, None, is_revoked=False, is_quarantined=False, rate=None, is_counted=False, is_imported=False
+)
 
 
 def _terms(text: str | None) -> KeyTerms:
@@ -211,7 +214,7 @@ def _terms(text: str | None) -> KeyTerms:
 
 
 def _read_terms(text: str) -> KeyTerms:
-    networks, metadata, expires, is_revoked, is_quarantined, limit, window, is_counted = orjson.loads(text)
+    networks, metadata, expires, is_revoked, is_quarantined, *limits, is_counted, is_imported = orjson.loads(text)
     expires_at = None if expires is None else datetime.fromisoformat(expires)
     return KeyTerms(
         networks=networks_of(tuple(networks)),
@@ -220,8 +223,9 @@ def _read_terms(text: str) -> KeyTerms:
         expires_at=expires_at,
         is_revoked=is_revoked,
         is_quarantined=is_quarantined,
-        rate=None if limit is None else (limit, window),
+        rate=None if limits[0] is None else (limits[0], limits[1]),
         is_counted=is_counted,
+        is_imported=is_imported,
     )
 
 

@@ -27,7 +27,7 @@ LONGEST_SILENCE = 1800.0
 # One statement is one snapshot: the notes in it, and the oldest transaction that may still add some.
 READ = """
 SELECT pg_snapshot_xmin(snapshot)::text::bigint,
-       ARRAY(SELECT ARRAY[id::text, kind, entity::text] FROM orgs_change WHERE xid >= %s::text::xid8 ORDER BY id)
+       ARRAY(SELECT ARRAY[id::text, kind, entity::text] FROM orgs_change WHERE transaction_id >= %s ORDER BY id)
 FROM pg_current_snapshot() AS snapshot
 """
 
@@ -59,11 +59,13 @@ class ChangeFeed:
         """Whether what is kept in memory may be used now. Starts the reading on first use in each process."""
         if time.monotonic() < self.usable_until:
             return True
-        if self._process != os.getpid():
-            self._start()
+        self.start()
         return False
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begins to read, once in each process."""
+        if self._process == os.getpid():
+            return
         with self._starting:
             if self._process == os.getpid():
                 return

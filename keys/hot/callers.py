@@ -27,6 +27,7 @@ def calling_key(environ: dict[str, Any], permission: str, now: float) -> KeyFact
         key is None
         or key.family.kind != SECRET
         or permission not in key.family.permissions
+        or key.terms.is_imported  # the full path looks at its spelling
         or state_refusal(key, now) is not None
     ):
         return None

@@ -8,15 +8,17 @@ set in front of it, so it costs one short statement.
 from django.db import migrations
 
 FORWARD = """
-CREATE FUNCTION keys_by_digest(wanted bytea) RETURNS TABLE (
-    digest bytea, id uuid, project_id uuid, kind varchar, mode varchar, permissions varchar[], allowed_ips varchar[],
-    metadata text, expires_at timestamptz, is_revoked boolean, is_quarantined boolean, rate_limit integer,
-    rate_window_seconds integer, is_counted boolean
-) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION keys_by_digest(wanted bytea)
+RETURNS TABLE (id uuid, project_id uuid, kind varchar, mode varchar, permissions text, terms text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT key.digest, key.id, key.project_id, key.kind, key.mode, key.permissions, key.allowed_ips,
-        key.metadata::text, key.expires_at, key.revoked_at IS NOT NULL, key.quarantined_at IS NOT NULL,
-        key.rate_limit, key.rate_window_seconds, key.remaining IS NOT NULL
+    RETURN QUERY SELECT key.id, key.project_id, key.kind, key.mode, array_to_string(key.permissions, ' '),
+        CASE WHEN key.allowed_ips = '{}' AND key.metadata = '{}' AND NOT key.is_imported AND key.rate_limit IS NULL AND num_nonnulls(
+            key.expires_at, key.revoked_at, key.quarantined_at, key.remaining) = 0 THEN NULL
+        ELSE json_build_array(
+            key.allowed_ips, key.metadata::text, key.expires_at, key.revoked_at IS NOT NULL,
+            key.quarantined_at IS NOT NULL, key.rate_limit, key.rate_window_seconds, key.remaining IS NOT NULL, key.is_imported
+        )::text END
     FROM keys_key AS key WHERE key.digest = wanted;
 END $$;
 REVOKE ALL ON FUNCTION keys_by_digest(bytea) FROM PUBLIC;

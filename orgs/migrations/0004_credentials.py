@@ -53,11 +53,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("entity", models.UUIDField()),
+                (
+                    "transaction_id",
+                    models.BigIntegerField(help_text="Orders what sequences cannot: known before the commit."),
+                ),
                 ("made_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
                 "db_table": "orgs_change",
-                "indexes": [models.Index(fields=["made_at"], name="orgs_change_by_time")],
+                "indexes": [
+                    models.Index(fields=["transaction_id"], name="orgs_change_by_transaction"),
+                    models.Index(fields=["made_at"], name="orgs_change_by_time"),
+                ],
             },
         ),
         migrations.CreateModel(

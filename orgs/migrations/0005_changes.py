@@ -2,26 +2,26 @@
 
 from django.db import migrations
 
-# TG_ARGV: the kind, and the columns whose values are noted. Both the old and the new value of each, so that a row that
-# moves is noted at both ends. The transaction's id orders what sequences cannot: it is known before the commit.
+# TG_ARGV: the kind, and the column whose value is noted: the old and the new one, so that a row that moves is noted at
+# both ends.
 FUNCTION = """
 CREATE FUNCTION orgs_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before uuid;
+    after uuid;
 BEGIN
     IF TG_OP <> 'INSERT' THEN
-        INSERT INTO orgs_change (kind, entity, made_at) VALUES (TG_ARGV[0], (to_jsonb(OLD) ->> TG_ARGV[1])::uuid, now());
+        before := (to_jsonb(OLD) ->> TG_ARGV[1])::uuid;
     END IF;
-    IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND to_jsonb(NEW) ->> TG_ARGV[1] <> to_jsonb(OLD) ->> TG_ARGV[1]) THEN
-        INSERT INTO orgs_change (kind, entity, made_at) VALUES (TG_ARGV[0], (to_jsonb(NEW) ->> TG_ARGV[1])::uuid, now());
+    IF TG_OP <> 'DELETE' THEN
+        after := (to_jsonb(NEW) ->> TG_ARGV[1])::uuid;
     END IF;
+    INSERT INTO orgs_change (kind, entity, transaction_id, made_at)
+        SELECT TG_ARGV[0], noted, pg_current_xact_id()::text::bigint, now()
+        FROM (SELECT before UNION SELECT after) AS both_ends (noted) WHERE noted IS NOT NULL;
     RETURN NULL;
 END
-$$;
-ALTER TABLE orgs_change ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE INDEX orgs_change_by_transaction ON orgs_change (xid);
-"""
-DROP_FUNCTION = """
-ALTER TABLE orgs_change DROP COLUMN xid;
-DROP FUNCTION orgs_note_change();
+$$
 """
 
 
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
     dependencies = [("orgs", "0004_credentials")]
 
     operations = [
-        migrations.RunSQL(FUNCTION, DROP_FUNCTION),
+        migrations.RunSQL(FUNCTION, "DROP FUNCTION orgs_note_change()"),
         trigger("orgs_organization", "organization", "id", "UPDATE OR DELETE"),
         trigger("orgs_membership", "access", "org_id", "INSERT OR UPDATE OR DELETE"),
         trigger("orgs_custom_role", "access", "org_id", "UPDATE OR DELETE"),

@@ -19,11 +19,15 @@ class Change(models.Model):
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     entity = models.UUIDField()
+    transaction_id = models.BigIntegerField(help_text="Orders what sequences cannot: known before the commit.")
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "orgs_change"
-        indexes = [models.Index(fields=["made_at"], name="orgs_change_by_time")]
+        indexes = [
+            models.Index(fields=["transaction_id"], name="orgs_change_by_transaction"),
+            models.Index(fields=["made_at"], name="orgs_change_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.entity}"

@@ -180,7 +180,7 @@ def test_without_news_of_changes_memory_answers_nothing(cast: Cast, monkeypatch)
         feed.read()
         assert decision_facts.cache.gathered(cast.acme.id, set(), places) is not None
         monkeypatch.setattr(feed, "usable_until", 0.0)
-        monkeypatch.setattr(feed, "_start", lambda: None)
+        monkeypatch.setattr(feed, "start", lambda: None)
         assert decision_facts.cache.gathered(cast.acme.id, set(), places) is None
 
 

@@ -63,9 +63,9 @@ def moved(cast: Cast) -> Any:
     return create_project(actor=cast.principal(cast.owner), name="Other", slug="other")
 
 
-def imported(cast: Cast) -> str:
-    made(cast, digest=sha256(b"legacy-4711").digest(), is_imported=True)
-    return "legacy-4711"
+def imported(cast: Cast, plaintext: str = "legacy-4711") -> str:
+    made(cast, digest=sha256(plaintext.encode()).digest(), is_imported=True)
+    return plaintext
 
 
 def on_a_registered_page(cast: Cast) -> str:
@@ -86,6 +86,7 @@ CASES: dict[str, Case] = {
     "ends later": (lambda cast: made(cast, expires_at=timezone.now() + timedelta(days=1)), {}, "valid"),
     "unknown permissions": (lambda cast: made(cast, permissions=["gone:long", "env:read"]), {}, "valid"),
     "imported": (imported, {}, "valid"),
+    "imported in the spelling of ours": (lambda cast: imported(cast, "sk_live_" + "x" * 32), {}, "not_found"),
     "unknown": (lambda cast: "sk_live_" + "0" * 32, {}, "not_found"),
     "foreign": (lambda cast: cast.foreign_secret_key, {}, "not_found"),
     "empty": (lambda cast: "", {}, "not_found"),
@@ -178,6 +179,15 @@ def test_a_caller_that_may_no_longer_ask_falls_to_the_full_path(cast: Cast):
     with pytest.raises(FellThrough):
         through_the_door(VERIFY, body, **credential)
     assert through_django(VERIFY, body, **credential)[0] == 401
+
+
+def test_an_imported_key_asks_nothing_whatever_its_spelling(cast: Cast):
+    for plaintext in ("legacy-4711", "sk_other_4711", "sk_live_" + "x" * 32):
+        credential = {"HTTP_AUTHORIZATION": f"Bearer {imported(cast, plaintext)}"}
+        body = json.dumps({"key": plaintext}).encode()
+        with pytest.raises(FellThrough):
+            through_the_door(VERIFY, body, **credential)
+        assert through_django(VERIFY, body, **credential)[0] == 401
 
 
 def test_a_key_ends_at_its_very_second(cast: Cast):

@@ -122,8 +122,7 @@ def test_a_transaction_that_commits_after_younger_ones_is_not_missed(
 
 
 def test_what_is_kept_may_be_used_for_a_second_after_the_start_of_a_reading(feed: ChangeFeed, cast: Cast):
-    feed._process = -1
-    feed._start = lambda: None  # type: ignore[method-assign] # the test reads by itself
+    feed.start = lambda: None  # type: ignore[method-assign] # the test reads by itself
     assert not feed.is_fresh
     before = time.monotonic()
     feed.read()
