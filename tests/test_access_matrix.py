@@ -312,7 +312,7 @@ def test_what_takes_a_publishable_key_refuses_people_nobody_and_other_credential
     cast: Cast, samples: Samples, route: Route, method: str, access: Access
 ):
     assert ask(cast, None, route, method, samples.own).json() == AUTH_FAILURE
-    for credential in ("", "x", cast.publishable_key[:-1] + "A", "pk_live_" + "0" * 32, cast.secret_key[:-1] + "A"):
+    for credential in ("", "x", mistyped(cast.publishable_key), "pk_live_" + "0" * 32, mistyped(cast.secret_key)):
         assert ask(cast, credential, route, method, samples.own).json() == AUTH_FAILURE, credential
     assert ask(cast, cast.publishable_key, route, method, samples.own).status_code in (400, 403)  # past the gate
     refused = ask(cast, cast.owner, route, method, samples.own)

@@ -1,6 +1,7 @@
 """Our tokens, verified from the key set by another implementation: jose on Node.js."""
 
 import json
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -39,15 +40,20 @@ console.log(JSON.stringify(results));
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def node() -> Path:
     """A folder in which Node.js finds jose."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("Node.js with npm is not installed, so no other implementation than PyJWT looks at our tokens.")
-    folder = tmp_path_factory.mktemp("node")
-    command = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder, JOSE]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, timeout=60)
-    if ended.returncode:
-        pytest.skip(f"npm could not fetch {JOSE}, so only PyJWT looks at our tokens: {ended.stderr.strip()[-300:]}")
+    # Beside the other things that tests keep from run to run, so that it is fetched once.
+    folder = Path(os.environ["TENANTRY_HOME"]) / JOSE.replace("@", "-")
+    if (folder / "node_modules" / "jose" / "package.json").exists():
+        return folder
+    folder.mkdir(exist_ok=True)
+    command = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    try:
+        subprocess.run([*command, "--prefix", folder, JOSE], check=True, capture_output=True, cwd=folder, timeout=60)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"npm could not fetch {JOSE}, so only PyJWT looks at our tokens: {(error.stderr or b'')[-300:]!r}")
     return folder
 
 
