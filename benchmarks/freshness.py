@@ -1,7 +1,7 @@
 """How soon four warm server processes see a change: a revoked key, a permission taken, a disabled organization.
 
-Promised: within one second, also while Valkey does not answer. Measured from the commit to the first answer of each
-server that shows the change.
+Promised: within one second, also while Valkey does not answer. Measured from the commit to the first question to each
+server that it answers by the change.
 """
 
 import http.client
@@ -44,7 +44,7 @@ class Observer:
         self._servers = [stage.server() for _ in range(SERVERS)]
 
     def delays(self, key: str, change: LiteralString) -> list[float]:
-        """Seconds until each server stops answering `valid`; the change is undone afterwards."""
+        """Seconds until each server was asked and no longer answered `valid`; the change is undone afterwards."""
         for server in self._servers:
             while ask(self._stage, server, key) != VALID:
                 time.sleep(0.01)
@@ -53,8 +53,9 @@ class Observer:
         found: dict[int, float] = {}
         while len(found) < len(self._servers):
             for server in self._servers:
+                asked = time.monotonic()
                 if server.port not in found and ask(self._stage, server, key) != VALID:
-                    found[server.port] = time.monotonic() - committed
+                    found[server.port] = asked - committed
         for undo in UNDO:
             self._database.execute(undo, [key.encode()])
         return list(found.values())

@@ -10,13 +10,13 @@ import random
 import time
 
 from benchmarks.load import Asking, fire
-from benchmarks.stage import ADDRESS, LOAD_CORE, Server, Stage, show
+from benchmarks.stage import ADDRESS, KEYS, LOAD_CORE, Server, Stage, show
 
 PATH = "/api/v1/keys/verify"
 RATE = 2_000
 SECONDS = 20
 CONNECTIONS = 64
-WARM_SECONDS = 60
+WARM_SECONDS = max(10, KEYS // 1000)
 PERCENTS = (50.0, 90.0, 99.0, 99.9)
 # Shorter pauses than this the event loop cannot keep; it goes on looking at the clock.
 SHORTEST_PAUSE = 0.001

@@ -22,7 +22,7 @@ from benchmarks.stage import Stage, show
 
 PATH = "/api/v1/track"
 BODY = '{"events":[{"id":"%u","name":"page.viewed"}]}'
-THREADS, CONNECTIONS = 64, 128
+THREADS, CONNECTIONS = 16, 16
 LARGEST_BATCH = 5000
 ANSWER = b'{"accepted":1,"duplicates":0}'
 

@@ -5,17 +5,16 @@ memory and written at most twice a minute, so that a verification writes nothing
 gathered.
 """
 
-import ipaddress
 import threading
 import time
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import Error, connection, transaction
 
+from config.kernel.middleware import address_in, forwarded_for
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys.models import Key
@@ -143,12 +142,9 @@ def id_behind(public_id: str) -> UUID:
     return UUID(int=int(public_id[-SUFFIX_LENGTH:].translate(DIGITS), 32))
 
 
-@lru_cache(maxsize=4096)
 def _address(text: str | None) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text)) if text else None
-    except ValueError:
-        return None
+    """The address noted: as it was told, or the whole X-Forwarded-For header that it stands in."""
+    return address_in(forwarded_for(text) or text) if text else None
 
 
 recorder = UseRecorder()

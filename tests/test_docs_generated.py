@@ -56,8 +56,9 @@ def test_every_route_is_on_the_page_of_access():
 
 
 def test_every_event_and_permission_is_on_its_page():
-    assert all(f"| `{event.name}` | {event.description} |" in events_page() for event in declared_events())
-    assert all(f"| `{permission}` |" in permissions_page() for permission in Permission)
+    events, permissions = events_page(), permissions_page()
+    assert all(f"| `{event.name}` | {event.description} |" in events for event in declared_events())
+    assert all(f"| `{permission}` |" in permissions for permission in Permission)
 
 
 def test_every_code_that_is_raised_is_on_the_page_of_errors():
@@ -68,7 +69,8 @@ def test_every_code_that_is_raised_is_on_the_page_of_errors():
             written |= set(re.findall(r'\bcode="([a-z_]+)"', source.read_text()))
     assert written
     assert {code for _, code, _ in raised_codes()} == written
-    assert all(f"| `{code}` |" in errors_page() for code in written)
+    page = errors_page()
+    assert all(f"| `{code}` |" in page for code in written)
 
 
 def test_every_variable_that_settings_read_is_on_the_page_of_settings():

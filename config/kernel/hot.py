@@ -41,6 +41,8 @@ class Door:
         self._routes = dict(routes)
         self._longest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         self._encrypted_only = settings.SECURE_SSL_REDIRECT
+        # The proxy's word counts only where Django takes it too.
+        self._encrypted = settings.SECURE_PROXY_SSL_HEADER or ("wsgi.url_scheme", "https")
         self._headers = always()
         self._process = secrets.token_hex(10)
         self._count = itertools.count()
@@ -80,18 +82,10 @@ class Door:
             and length.isdecimal()
             and int(length) <= self._longest
             and is_served(environ.get("HTTP_HOST", ""))
-            and (not self._encrypted_only or self._is_encrypted(environ))
+            and (not self._encrypted_only or environ.get(self._encrypted[0]) == self._encrypted[1])
             and "HTTP_SIGNATURE_INPUT" not in environ
             and "HTTP_SIGNATURE" not in environ
         )
-
-    @staticmethod
-    def _is_encrypted(environ: Environ) -> bool:
-        # The proxy's word counts only where Django takes it too.
-        if settings.SECURE_PROXY_SSL_HEADER is None:
-            return environ.get("wsgi.url_scheme") == "https"
-        name, value = settings.SECURE_PROXY_SSL_HEADER
-        return environ.get(name) == value
 
     def _answer(self, handler: Handler, environ: Environ, body: bytes) -> Answer | None:
         try:

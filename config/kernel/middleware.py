@@ -30,20 +30,23 @@ def client_address(request: HttpRequest) -> str | None:
 
 def client_address_of(environ: Mapping[str, Any]) -> str | None:
     """The same of a WSGI environment."""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
+    return address_in(forwarded_for(forwarded) or environ.get("REMOTE_ADDR", ""))
+
+
+def forwarded_for(header: str) -> str:
+    """The hop of an X-Forwarded-For header that the outermost trusted proxy saw; empty when there are too few."""
+    trusted = settings.TENANTRY_TRUSTED_PROXIES
+    hops = [hop.strip() for hop in header.split(",") if hop.strip()]
+    return hops[-trusted] if trusted and len(hops) >= trusted else ""
+
+
+def address_in(text: str) -> str | None:
+    """The address that a text is, in its canonical spelling; None for any other text."""
     try:
-        return str(ipaddress.ip_address(unread_address_of(environ)))
+        return str(ipaddress.ip_address(text))
     except ValueError:
         return None
-
-
-def unread_address_of(environ: Mapping[str, Any]) -> str:
-    """The same as it stands there, which may be no address at all: for who reads it later, if ever."""
-    trusted = settings.TENANTRY_TRUSTED_PROXIES
-    if trusted:
-        hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        if len(hops) >= trusted:
-            return hops[-trusted]
-    return environ.get("REMOTE_ADDR", "")
 
 
 def refused_at_once(request: HttpRequest) -> TenantryError | None:

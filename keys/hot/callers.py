@@ -3,7 +3,9 @@
 import hashlib
 from typing import Any
 
-from config.kernel.middleware import client_address_of, unread_address_of
+from django.conf import settings
+
+from config.kernel.middleware import client_address_of
 from keys.facts import KeyFacts, address_allowed
 from keys.hot.cache import cache
 from keys.models import Key
@@ -13,6 +15,8 @@ from keys.verification import state_refusal
 SECRET = Key.Kind.SECRET.value
 SECRET_PREFIX = "sk_"  # noqa: S105 - the beginning of all secret keys
 BEARER = "Bearer "
+# Where the caller's address stands. It is noted as it stands there, and read when it is written.
+ADDRESS_HEADER = "HTTP_X_FORWARDED_FOR" if settings.TENANTRY_TRUSTED_PROXIES else "REMOTE_ADDR"
 
 
 def calling_key(environ: dict[str, Any], permission: str, now: float) -> KeyFacts | None:
@@ -34,7 +38,7 @@ def calling_key(environ: dict[str, Any], permission: str, now: float) -> KeyFact
     # Reading the address costs as much as all the rest, so it is read where it decides.
     if key.terms.networks and not address_allowed(client_address_of(environ), key.terms.networks):
         return None
-    recorder.note(key, unread_address_of(environ), now)
+    recorder.note(key, environ.get(ADDRESS_HEADER), now)
     return key
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 
 from config.kernel.tenancy.scope import tenant_scope
 from keys import limits, uses
@@ -139,3 +140,12 @@ def test_uses_of_a_key_that_is_gone_are_left_out(cast: Cast):
     recorder.write()
     with tenant_scope(cast.acme.id):
         assert not KeyUse.objects.filter(count=1, last_ip="203.0.113.9").exists()
+
+
+def test_behind_proxies_the_address_that_the_outermost_saw_is_written(cast: Cast):
+    key, recorder = limited(cast), UseRecorder()
+    with override_settings(TENANTRY_TRUSTED_PROXIES=2):
+        recorder.note(key, "6.6.6.6, 203.0.113.9, 10.0.0.1", 1_800_000_000.0)
+        recorder.write()
+    with tenant_scope(cast.acme.id):
+        assert KeyUse.objects.get(key_id=uses.id_behind(key.public_id)).last_ip == "203.0.113.9"
