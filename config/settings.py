@@ -9,13 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 from marshmallow.validate import Range
 from psycopg.conninfo import conninfo_to_dict
 
-from config import installed
+from config import installed, rest
 from config.access import ACCESS
 from config.embedded import running_environment
 from config.encryption_keys import keys_in, problems_of_keys
 from config.environment import Environment
 from config.logs import logging_settings
 from config.production import problems_in_production, problems_of_plans
+from config.schedule import SCHEDULE
 from config.staff_theme import STAFF_THEME
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -289,15 +290,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
-    "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
-    "give notice of keys": {"task": "keys.give_notice", "schedule": 3600.0},
-    "forget used nonces": {"task": "keys.tidy", "schedule": 300.0},
-    "forget old tracked events": {"task": "projects.forget_events", "schedule": 3600.0},
-    "mail what was warned of": {"task": "projects.announce_usage_warnings", "schedule": 20.0},
-    "replace old signing keys": {"task": "keys.tend_signing_keys", "schedule": 3600.0},
-}
+CELERY_BEAT_SCHEDULE = SCHEDULE
 
 INSTALLED_APPS = installed.APPS
 TENANTRY_GLOBAL_MODELS = installed.GLOBAL_MODELS
@@ -380,28 +373,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = TENANTRY_URL.split(":")[0]
 
 # -- REST ------------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.CredentialAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.access.DeclaredAccess"],
-    "DEFAULT_PARSER_CLASSES": ["config.kernel.api.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.kernel.api.negotiation.AlwaysJSON",
-    "DEFAULT_SCHEMA_CLASS": "config.kernel.api.schema.Schema",
-    "EXCEPTION_HANDLER": "config.kernel.api.errors.handle",
-    "UNAUTHENTICATED_USER": "config.kernel.api.access.anonymous",
-    "URL_FORMAT_OVERRIDE": None,
-    "NON_FIELD_ERRORS_KEY": "body",
-    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
-}
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "Tenantry",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.finished"],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-}
+REST_FRAMEWORK = rest.FRAMEWORK
+SPECTACULAR_SETTINGS = rest.DOCUMENT
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # -- pages -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,11 @@
+"""What beat asks the workers for by itself: each task with how often, in seconds."""
+
+SCHEDULE = {
+    "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
+    "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
+    "give notice of keys": {"task": "keys.give_notice", "schedule": 3600.0},
+    "forget used nonces": {"task": "keys.tidy", "schedule": 300.0},
+    "forget old tracked events": {"task": "projects.forget_events", "schedule": 3600.0},
+    "mail what was warned of": {"task": "projects.announce_usage_warnings", "schedule": 20.0},
+    "replace old signing keys": {"task": "keys.tend_signing_keys", "schedule": 3600.0},
+}
