@@ -90,10 +90,10 @@ def fire(server: Server, asking: Asking, seconds: int, *, seed: int) -> tuple[in
         command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{asking.connections}", f"-d{seconds}s"]
         command += ["-s", script.name, server.url + asking.path]
         output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    counted = re.search(r"(\d+) requests in ([\d.]+)(m?)s", output)
+    counted = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", output)
     if counted is None or "Non-2xx" in output:
         raise RuntimeError(f"The server did not answer as it should:\n{output}")
-    return int(counted[1]), float(counted[2]) / (1000 if counted[3] else 1)
+    return int(counted[1]), float(counted[2]) * {"ms": 0.001, "s": 1, "m": 60}[counted[3]]
 
 
 def compared(found: Mapping[str, list[Round]], baseline: str) -> list[dict[str, Any]]:

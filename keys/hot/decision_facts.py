@@ -1,7 +1,7 @@
 """Facts of decisions in memory, by organization, never older than a second (orgs/changes.py says why).
 
 Only what is there is kept: that something is not there is asked of the database each time, since nobody notes that it
-comes into being. An answer is given from a copy of its own, which no change can pull from under it.
+comes into being. What an answer is given from no change can pull from under it.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 
 from config.kernel.identifiers import public_id
+from config.kernel.tenancy.scope import require_organization_id
 from keys.decisions.facts import Facts, ProjectFacts, ResourceType, SubjectType
 from keys.decisions.loading import load, organization_facts
 from keys.decisions.wire import Name
@@ -34,21 +35,22 @@ class DecisionFacts:
     def __init__(self, feed: ChangeFeed, size: int) -> None:
         self._feed = feed
         self._size = size
-        self._kept: dict[UUID, Facts] = {}
+        # By the public id, since a text keeps its hash and a UUID works it out each time that it is looked up.
+        self._kept: dict[str, Facts] = {}
         self._names = 0
         feed.subscribe(self.forget)
 
-    def gathered(self, organization_id: UUID, subjects: set[Name], places: set[Name]) -> Facts | None:
+    def gathered(self, organization: str, subjects: set[Name], places: set[Name]) -> Facts | None:
         """Facts about these names as they were at most a second ago; None when memory must not be used.
 
-        Runs in the organization's tenant scope. Raises django.db.Error.
+        `organization` is its public id; runs in its tenant scope. Raises django.db.Error.
         """
         if monotonic() >= self._feed.usable_until and not self._feed.is_fresh:
             return None
         generation = self._feed.generation
-        kept = self._kept.get(organization_id)
+        kept = self._kept.get(organization)
         if kept is None:
-            kept = self._begun(organization_id, generation)
+            kept = self._begun(organization, generation)
             if kept is None:
                 return None
         found = Facts(
@@ -59,21 +61,21 @@ class DecisionFacts:
         missing_subjects, missing_places = self._lacking(kept, found)
         if missing_subjects or missing_places:
             self._complete(kept, found, missing_subjects, missing_places)
-            self._keep(organization_id, kept, found, generation)
+            self._keep(organization, kept, found, generation)
         return found
 
-    def kept(self, organization_id: UUID, subject: Name, place: Name) -> Facts | None:
+    def kept(self, organization: str, subject: Name, place: Name) -> Facts | None:
         """The same for one question that memory can answer alone; None when it cannot."""
-        kept = self._kept.get(organization_id)
+        kept = self._kept.get(organization)
         if kept is None or monotonic() >= self._feed.usable_until:
             return None
         who, where = kept.subjects.get(subject), kept.places.get(place)
         if who is None or where is None:
             return None
-        projects: dict[UUID, ProjectFacts] = {}
-        if where.project_id is not None and not _with_project(where.project_id, projects, kept.projects):
+        projects = kept.projects
+        if where.project_id is not None and where.project_id not in projects:
             return None
-        if who.bound is not None and not _with_project(who.bound, projects, kept.projects):
+        if who.bound is not None and who.bound not in projects:
             return None
         return Facts(kept.organization, {subject: who}, {place: where}, projects)
 
@@ -96,28 +98,28 @@ class DecisionFacts:
         found.places |= loaded.places
         found.projects |= loaded.projects
 
-    def _keep(self, organization_id: UUID, kept: Facts, found: Facts, generation: int) -> None:
+    def _keep(self, organization: str, kept: Facts, found: Facts, generation: int) -> None:
         """Keeps what is there, for the next time, unless a change came in meanwhile, which may be about it."""
         new_subjects = {name: subject for name, subject in found.subjects.items() if subject is not None}
         new_places = {name: place for name, place in found.places.items() if place is not None}
         before = len(kept.subjects) + len(kept.places)
         kept.subjects |= new_subjects
         kept.places |= new_places
-        kept.projects |= found.projects
+        kept.projects.update(found.projects)
         self._names += len(kept.subjects) + len(kept.places) - before
         if self._feed.generation != generation:
-            self._forget_organization(organization_id)
+            self._forget_organization(organization)
         elif self._names > self._size:
             self._forget_everything()
 
-    def _begun(self, organization_id: UUID, generation: int) -> Facts | None:
-        organization = Organization.objects.filter(id=organization_id).first()
-        if organization is None:
+    def _begun(self, organization: str, generation: int) -> Facts | None:
+        row = Organization.objects.filter(id=require_organization_id()).first()
+        if row is None:
             return None
-        begun = Facts(organization_facts(organization))
-        self._kept[organization_id] = begun
+        begun = Facts(organization_facts(row))
+        self._kept[organization] = begun
         if self._feed.generation != generation:
-            self._forget_organization(organization_id)
+            self._forget_organization(organization)
         return begun
 
     def forget(self, kind: str, entity: UUID | None) -> None:
@@ -125,11 +127,14 @@ class DecisionFacts:
         if entity is None:
             self._forget_everything()
         elif kind in WHOLE:
-            self._forget_organization(entity)
+            self._forget_organization(public_id("org", entity))
         elif kind == PROJECT:
             name = (PROJECT_PLACE, public_id("prj", entity))
             for kept in list(self._kept.values()):
-                kept.projects.pop(entity, None)
+                # Answers that are being given hold the dictionary: they keep theirs.
+                projects = dict(kept.projects)
+                projects.pop(entity, None)
+                kept.projects = projects
                 kept.places.pop(name, None)
         elif kind in SUBJECTS:
             subject_type, prefix = SUBJECTS[kind]
@@ -137,8 +142,8 @@ class DecisionFacts:
             for kept in list(self._kept.values()):
                 kept.subjects.pop(name, None)
 
-    def _forget_organization(self, organization_id: UUID) -> None:
-        forgotten = self._kept.pop(organization_id, None)
+    def _forget_organization(self, organization: str) -> None:
+        forgotten = self._kept.pop(organization, None)
         if forgotten is not None:
             self._names -= len(forgotten.subjects) + len(forgotten.places)
 

@@ -48,7 +48,7 @@ def evaluate(environ: dict[str, Any], body: bytes) -> Answer | None:
     caller = caller_of_key(key)
     if question.subject == caller.name:
         return None
-    facts = cache.kept(key.project.organization.id, question.subject, question.resource)
+    facts = cache.kept(key.project.organization.public_id, question.subject, question.resource)
     maker = installed_maker()
     # Whatever may ask the database does so in the organization's scope, on the way that batches take.
     if facts is None or maker is None or not getattr(maker, "is_pure", False):
@@ -83,9 +83,9 @@ def _answer(
     subjects = {question.subject for question in questions}
     if (KEY, key.public_id) in subjects:
         return None
-    organization_id = key.project.organization.id
-    with tenant_scope(organization_id):
-        facts = cache.gathered(organization_id, subjects, {question.resource for question in questions})
+    organization = key.project.organization
+    with tenant_scope(organization.id):
+        facts = cache.gathered(organization.public_id, subjects, {question.resource for question in questions})
         if facts is None:
             return None
         found = answer_batch(batch, caller=caller_of_key(key), facts=facts)
