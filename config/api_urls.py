@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("projects.api_urls")),
     path("", include("keys.api_urls")),
     path("", include("audit.api_urls")),
+    path("", include("sso.api_urls")),
 ]

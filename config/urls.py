@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("projects.urls")),
     path("", include("keys.urls")),
     path("", include("audit.urls")),
+    path("", include("sso.urls")),
     path("", include("allauth.account.urls")),
     path("admin/", site.urls),
     path("api/v1/", include("config.api_urls")),

@@ -10,10 +10,12 @@ from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
 from config.kernel.paging import Page, page_of
 from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS, Permission
 from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, ServicePrincipal, UserPrincipal
+from config.kernel.sign_in import SignIn
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization, ServiceGrant
 from orgs.refusals import note_refusal
 from orgs.service_uses import note_use
+from orgs.sessions import SIGN_IN
 
 
 class OrganizationGate:
@@ -128,6 +130,8 @@ def admissions_of_service(principal: ServicePrincipal, *, cursor: str | None = N
 def page_principal(request: HttpRequest) -> Principal:
     """The person signed in to the dashboard. A disabled one is nobody from the next request on."""
     user = request.user
-    if not user.is_authenticated:
+    sign_in = SignIn.of_data(request.session.get(SIGN_IN))
+    # A session that did not begin by `browser_sessions.begin` came in by a way that nobody judged.
+    if not user.is_authenticated or sign_in is None:
         return ANONYMOUS
-    return UserPrincipal.of(user_id=user.id, email=user.email)
+    return UserPrincipal.of(user_id=user.id, email=user.email, sign_in=sign_in)

@@ -3,17 +3,32 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import redirect
 
 from audit.services import Target, record, record_refused
 from config.kernel.middleware import client_address
 from config.kernel.principals import ANONYMOUS, UserPrincipal
+from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
+from orgs.services import browser_sessions
+from orgs.sign_in import MethodRefused, validate_auth_method
 
-METHOD = "password"
+# What allauth calls the proofs that it records, as far as they are a method of ours by themselves.
+METHODS = {"password": Method.PASSWORD, "code": Method.MAGIC_LINK}
+
+
+def method_of(request: HttpRequest, user: Any) -> Method:
+    """How the person who is about to be signed in proved themselves in this session."""
+    names = [record["method"] for record in get_authentication_records(request, user)]
+    known = [METHODS[name] for name in names if name in METHODS]
+    # Whoever confirms the address of a new account in the browser that made it chose its password there.
+    return known[-1] if known else Method.PASSWORD
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -45,6 +60,16 @@ class AccountAdapter(DefaultAccountAdapter):
         """allauth counts its rate limits by this."""
         return client_address(request) or "unknown"
 
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """The last gate of every way in. Resumed sign-ins come here, too."""
+        method = method_of(request, user)
+        try:
+            validate_auth_method(method=method, user=user)
+        except MethodRefused:
+            raise ImmediateHttpResponse(redirect("account_login")) from None
+        super().login(request, user)
+        browser_sessions.begin(request.session, method=method)
+
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
         response = super().post_login(request, user, **kwargs)
         with transaction.atomic():
@@ -52,7 +77,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 events.USER_SIGNED_IN,
                 actor=UserPrincipal.of(user_id=user.id, email=user.email),
                 target=Target("user", user.public_id, user.email),
-                data={"method": METHOD},
+                data={"method": method_of(request, user).value},
                 org_id=INSTALLATION_ID,
             )
         return response
@@ -64,6 +89,6 @@ class AccountAdapter(DefaultAccountAdapter):
             events.USER_SIGN_IN_FAILED,
             actor=ANONYMOUS,
             target=Target("address", "", address),
-            data={"method": METHOD},
+            data={"method": Method.PASSWORD.value},
             org_id=INSTALLATION_ID,
         )

@@ -7,7 +7,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from orgs.services import browser_sessions
+
 ALLOWED = ("account_change_password", "account_logout", "account_reauthenticate")
+
+
+class SignInMiddleware:
+    """Ends sessions that came in by a way which nobody judged. Everything that signs in notes how (orgs.sessions)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if SESSION_KEY in request.session and browser_sessions.sign_in_of(request.session) is None:
+            request.session.flush()
+        return self.get_response(request)
 
 
 class PasswordChangeMiddleware:

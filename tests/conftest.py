@@ -13,6 +13,7 @@ from django.test import Client, TransactionTestCase
 from keys import signing
 from orgs.models import User
 from tests import database
+from tests.browsers import signed_in
 from tests.cast import Cast, standing
 from tests.servers import WORKER
 
@@ -109,9 +110,6 @@ def browse(cast: Cast) -> Callable[[User | None], Client]:
     """`browse(cast.owner)` is their signed-in browser."""
 
     def client(who: User | None) -> Client:
-        browser = Client()
-        if who is not None:
-            browser.force_login(who)
-        return browser
+        return signed_in(Client(), who) if who is not None else Client()
 
     return client

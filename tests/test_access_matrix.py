@@ -22,6 +22,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Agent, PersonalToken, TokenSession
 from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
+from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.gateway import Gateway, make_gateway
@@ -152,7 +153,7 @@ def ask(
     else:
         client = Client()
         if who is not None:
-            client.force_login(who)
+            signed_in(client, who)
         send, arguments = getattr(client, method.lower()), [body or {}]
     sid = transaction.savepoint()
     try:

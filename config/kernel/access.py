@@ -15,9 +15,10 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from config.kernel.errors import Absent, AuthFailure, PermissionMissing
+from config.kernel.errors import Absent, AuthFailure, PermissionMissing, RecentProofRequired
 from config.kernel.permissions import Permission
 from config.kernel.principals import (
     Principal,
@@ -48,15 +49,21 @@ class Access:
     """One declaration. `while_inactive` lets the owners of a deleting organization through, to restore it.
 
     `across` lets a service account ask without naming an organization: the view then looks at its grants by itself.
+    `recently` asks a person in a browser for a proof of identity of the last minutes (config.kernel.sign_in.RECENT).
     """
 
     kind: AccessKind
     permission: Permission | None = None
     while_inactive: bool = False
     across: bool = False
+    recently: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} + {self.permission}" if self.permission else str(self.kind)
+
+    def after_recent_proof(self) -> "Access":
+        """The same, for what needs a fresh proof of identity."""
+        return replace(self, recently=True)
 
 
 PUBLIC = Access(AccessKind.PUBLIC)
@@ -174,6 +181,7 @@ def admitted(
         yield Admission(principal)
         return
     if _works_without_organization(access, principal, headers):
+        _require_recent_proof(access, principal)
         yield Admission(principal)
         return
     admission = _admit(access, principal, references, headers)
@@ -187,7 +195,16 @@ def admitted(
         needed = not free and not isinstance(principal, PublishablePrincipal)
         if needed and (access.permission is None or access.permission not in admission.permissions):
             raise PermissionMissing(access.permission or "")
+        # Last, so that nobody proves themselves for what they may not do anyway.
+        _require_recent_proof(access, principal)
         yield admission
+
+
+def _require_recent_proof(access: Access, principal: Principal) -> None:
+    """Asked of browsers alone: a token is no person, who could be asked again."""
+    sign_in = principal.sign_in if isinstance(principal, UserPrincipal) else None
+    if access.recently and sign_in is not None and not sign_in.is_recent(timezone.now()):
+        raise RecentProofRequired
 
 
 def _works_without_organization(access: Access, principal: Principal, headers: Mapping[str, str]) -> bool:

@@ -69,6 +69,35 @@ class Forbidden(TenantryError):
     detail = "This is not allowed for you."
 
 
+class SsoRequired(Forbidden):
+    """The organization lets this person in through its identity provider only."""
+
+    code = "sso_required"
+    title = "Single sign-on required"
+
+    def __init__(self, organization: str) -> None:
+        super().__init__(
+            "Sign in through your organization's identity provider and try again.", organization=organization
+        )
+        self.organization = organization
+
+
+class SecondFactorRequired(Forbidden):
+    """The organization asks for a second factor, which this session did not give."""
+
+    code = "second_factor_required"
+    title = "Second factor required"
+    detail = "Set up a second factor on your security page and sign in with it."
+
+
+class RecentProofRequired(Forbidden):
+    """What is asked for needs a proof of identity that is at most fifteen minutes old."""
+
+    code = "recent_proof_required"
+    title = "Confirm that it is you"
+    detail = "Confirm your identity once more and try again."
+
+
 class Absent(TenantryError):
     """Does not exist, or the caller may not know that it does: the very same body for both."""
 

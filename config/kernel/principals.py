@@ -5,6 +5,7 @@ from uuid import UUID
 
 from config.kernel.identifiers import public_id
 from config.kernel.permissions import Permission
+from config.kernel.sign_in import SignIn
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ SYSTEM = Principal(kind="system", id="system", label="Tenantry")
 class UserPrincipal(Principal):
     """A person. `organization_id` and `allowed` narrow a token; None means not narrowed.
 
-    `token_id` is set behind a personal token, `session_id` behind an access token; neither in the dashboard.
+    `token_id` is set behind a personal token, `session_id` behind an access token; `sign_in` in a browser.
     """
 
     kind: str = "user"
@@ -40,6 +41,7 @@ class UserPrincipal(Principal):
     allowed: frozenset[Permission] | None = None
     token_id: UUID | None = None
     session_id: UUID | None = None
+    sign_in: SignIn | None = None
 
     @property
     def is_narrowed(self) -> bool:
@@ -56,6 +58,7 @@ class UserPrincipal(Principal):
         allowed: frozenset[Permission] | None = None,
         token_id: UUID | None = None,
         session_id: UUID | None = None,
+        sign_in: SignIn | None = None,
     ) -> "UserPrincipal":
         """The principal of a user's session, or of their token."""
         return cls(
@@ -66,6 +69,7 @@ class UserPrincipal(Principal):
             allowed=allowed,
             token_id=token_id,
             session_id=session_id,
+            sign_in=sign_in,
         )
 
 

@@ -2,6 +2,7 @@
 
 from config.kernel.context import RequestContext, request_context
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
+from config.kernel.sign_in import Method
 from keys.demo.building import acting, principal
 from keys.demo.world import Person
 from keys.models import Agent, TokenSession
@@ -32,4 +33,4 @@ def ensure_session(user: User, person: Person) -> None:
     """A program that is signed in as this person. Outside of any organization's scope."""
     if not TokenSession.objects.of_user(user.id).living().exists():
         with request_context(RequestContext(ip=person.ip, user_agent=PROGRAM)):
-            open_session(user=User.objects.get(id=user.id), method=TokenSession.Method.PASSWORD)
+            open_session(user=User.objects.get(id=user.id), method=Method.PASSWORD)

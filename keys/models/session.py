@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.sign_in import Method
 from config.kernel.tenancy.models import new_id
 
 
@@ -33,11 +34,6 @@ class TokenSession(models.Model):
     The database ends it by itself when the person is disabled or their password changes (the table's migration).
     """
 
-    class Method(models.TextChoices):
-        """How the person proved themselves."""
-
-        PASSWORD = "password"  # noqa: S105 - the name of a method
-
     class End(models.TextChoices):
         """Why it ended."""
 
@@ -50,7 +46,10 @@ class TokenSession(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey("orgs.User", models.CASCADE, related_name="token_sessions")
     organization = models.ForeignKey("orgs.Organization", models.CASCADE, null=True, blank=True, related_name="+")
-    method = models.CharField(max_length=20, choices=Method.choices)
+    method = models.CharField(max_length=20, choices=[(method.value, method.value) for method in Method])
+    sso_organization_id = models.UUIDField(
+        null=True, blank=True, help_text="Through whose identity provider the person came, by single sign-on."
+    )
     ip = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=256, blank=True)
     last_used_at = models.DateTimeField(help_text="When it was last refreshed.")

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from config.kernel.api.fields import Id, Text
 from config.kernel.api.serializers import Body, Record
-from keys.models import TokenSession
+from config.kernel.sign_in import Method
 from keys.serializers.tokens import REFERENCE_LENGTH
 
 EMAIL_LENGTH = 254
@@ -53,7 +53,9 @@ class SessionRecord(Record):
 
     id = Id("ses")
     organization_id = Id("org", allow_null=True, help_text="The one organization it works in; null for all.")
-    method = serializers.ChoiceField(choices=TokenSession.Method.values, help_text="How the person proved themselves.")
+    method = serializers.ChoiceField(
+        choices=[method.value for method in Method], help_text="How the person proved themselves."
+    )
     ip = serializers.CharField(allow_null=True, help_text="Where it was last refreshed from.")
     user_agent = serializers.CharField(help_text="What the program calls itself.")
     created_at = serializers.DateTimeField()

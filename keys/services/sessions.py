@@ -19,6 +19,7 @@ from config.kernel.access import organization_gate
 from config.kernel.context import current_request
 from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
 from config.kernel.principals import ANONYMOUS, Principal, UserPrincipal
+from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 from config.kernel.throttling import forget_tries, require_try
 from keys import events, signing
@@ -31,6 +32,7 @@ from orgs.models.user import normalize_email
 from orgs.selectors import verified_emails_of
 from orgs.services.second_factor import accepted_device, confirmed_device
 from orgs.services.targets import user_target
+from orgs.sign_in import MethodRefused, validate_auth_method
 
 PREFIX = "rft_"
 ACCESS_LIFETIME = timedelta(minutes=15)
@@ -67,13 +69,13 @@ def sign_in(*, email: str, password: str, code: str | None = None, organization:
     require_try(SIGN_IN, f"account:{account}", limit=ACCOUNT_LIMIT)
     try:
         user = _proven(email, password, code)
-        issued = open_session(user=user, method=TokenSession.Method.PASSWORD, organization=organization)
+        issued = open_session(user=user, method=Method.PASSWORD, organization=organization)
     except AuthFailure:
         record_refused(
             orgs_events.USER_SIGN_IN_FAILED,
             actor=ANONYMOUS,
             target=Target("address", "", email),
-            data={"method": TokenSession.Method.PASSWORD.value},
+            data={"method": Method.PASSWORD.value},
             org_id=INSTALLATION_ID,
         )
         raise
@@ -92,36 +94,44 @@ def _proven(email: str, password: str, code: str | None) -> User:
         raise AuthFailure
     if not user.check_password(password):
         raise AuthFailure
-    permit_program_sign_in(user=user, method=TokenSession.Method.PASSWORD)
+    permit_program_sign_in(user=user, method=Method.PASSWORD)
     if confirmed_device(user) is not None and accepted_device(user=user, code=code or "") is None:
         raise AuthFailure
     return user
 
 
-def permit_program_sign_in(*, user: User, method: str) -> None:
+def permit_program_sign_in(*, user: User, method: Method, sso_organization_id: UUID | None = None) -> None:
     """Whether programs may be signed in as this person by this method, now. Raises AuthFailure.
 
     Asked by every way in and by every refresh, so that no rule about signing in is anywhere else.
     """
     if not user.is_active or user.must_change_password or user.email not in verified_emails_of(user.id):
         raise AuthFailure
+    try:
+        validate_auth_method(method=method, user=user, organization_id=sso_organization_id)
+    except MethodRefused:
+        raise AuthFailure from None
 
 
-def open_session(*, user: User, method: str, organization: str | None = None) -> IssuedTokens:
+def open_session(
+    *, user: User, method: Method, organization: str | None = None, sso_organization_id: UUID | None = None
+) -> IssuedTokens:
     """A session for a program of a person who has proven themselves by `method`. Raises AuthFailure.
 
-    `organization` is the id or slug of the only one that it works in.
+    `organization` is the id or slug of the only one that it works in; `sso_organization_id` is through whose identity
+    provider the person came.
     """
     with transaction.atomic():
         locked = User.objects.select_for_update(no_key=True).get(id=user.id)
         if locked.password != user.password:  # changed since it was compared
             raise AuthFailure
-        permit_program_sign_in(user=locked, method=method)
+        permit_program_sign_in(user=locked, method=method, sso_organization_id=sso_organization_id)
         now, request = timezone.now(), current_request()
         session = TokenSession.objects.create(
             user=locked,
             organization=_organization(locked, organization),
             method=method,
+            sso_organization_id=sso_organization_id,
             ip=request.ip,
             user_agent=request.user_agent,
             last_used_at=now,
@@ -175,7 +185,9 @@ def _refresh(token: str, retry_key: str | None) -> IssuedTokens | None:
     row = RefreshToken.objects.filter(id=row.id).first()  # as it is now that nobody else uses the session
     if session is None or row is None or not session.is_living or row.expires_at <= now:
         raise AuthFailure
-    permit_program_sign_in(user=session.user, method=session.method)
+    permit_program_sign_in(
+        user=session.user, method=Method(session.method), sso_organization_id=session.sso_organization_id
+    )
     if row.used_at is not None:
         repeated = _repeated(row, token, retry_key, now)
         if repeated is not None:

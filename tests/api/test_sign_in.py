@@ -26,6 +26,7 @@ from orgs.services.organizations import disable_organization, enable_organizatio
 from orgs.services.second_factor import confirm_device, device_to_confirm
 from orgs.services.users import disable_user, enable_user, reset_password
 from tests.api.test_races import at_once
+from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
 from tests.conftest import JSONClient
 from tests.staff.conftest import code_of
@@ -372,7 +373,7 @@ def given_a_new_password(cast: Cast) -> None:
 
 def changed_password(cast: Cast) -> None:
     browser = Client()
-    browser.force_login(cast.developer)
+    signed_in(browser, cast.developer)
     new = "a whole new horse battery"
     answer = browser.post("/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
     assert answer.status_code == 302, answer.content

@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from tests.browsers import signed_in
 from tests.cast import Cast
 
 
@@ -45,7 +46,7 @@ def test_the_page_of_a_fault_needs_no_database(browse: Any, cast: Cast, monkeypa
 
 def test_a_form_without_its_token_is_refused_in_words(cast: Cast):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(cast.owner)
+    signed_in(client, cast.owner)
     answer = client.post("/orgs/new/", {"name": "X", "slug": "x"})
     assert answer.status_code == 403
     assert b"load the page again" in answer.content.lower()

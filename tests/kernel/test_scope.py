@@ -12,16 +12,32 @@ from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
 from orgs.models import (
+    BreakGlassCode,
     CustomRole,
     DataExport,
     DataKey,
+    EmailDomain,
     IdempotencyKey,
     Invitation,
     Membership,
+    PilotMember,
+    RemovedMember,
     ServiceAccount,
     ServiceGrant,
+    SignInPolicy,
+    SsoSignIn,
 )
 from projects.models import Domain, Project, ProjectMembership, SeenDomain, TrackedEvent, UsageDay, UsageMonth
+from sso.models import (
+    Certificate,
+    Configuration,
+    Connection,
+    ConnectionLogEntry,
+    GroupMapping,
+    HandoverAddress,
+    HandoverToken,
+    UsedAssertion,
+)
 from tests.cast import Cast
 
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
@@ -60,7 +76,30 @@ def furnished(cast: Cast) -> Cast:
             SeenDomain.objects.create(
                 project=project, host="y.example", is_loopback=False, last_seen_at="2030-01-01T00:00:00Z"
             )
+            furnish_sign_in(project, member)
     return cast
+
+
+def furnish_sign_in(project: Project, member: Membership) -> None:
+    """A row in every table of sign-in of the organization in scope."""
+    later, digest, user = "2030-01-01T00:00:00Z", project.org_id.bytes * 2, member.user
+    EmailDomain.objects.create(domain="x.example", token="t")
+    SignInPolicy.objects.create()
+    PilotMember.objects.create(membership=member)
+    BreakGlassCode.objects.create(user=user, digest=digest)
+    SsoSignIn.objects.create(user=user, connection_id=project.id, subject="s", last_at=later)
+    RemovedMember.objects.create(user=user)
+    connection = Connection.objects.create(name="Okta", protocol="oidc", role="viewer")
+    configuration = Configuration.objects.create(connection=connection, number=1)
+    Certificate.objects.create(configuration=configuration, pem="p", fingerprint="f", not_before=later, not_after=later)
+    GroupMapping.objects.create(connection=connection, group="g", role="admin")
+    ConnectionLogEntry.objects.create(connection=connection, configuration_number=1, outcome="refused")
+    UsedAssertion.objects.create(digest=digest, expires_at=later)
+    HandoverAddress.objects.create(project=project, address="https://x.example/", created_by="usr_x")
+    HandoverToken.objects.create(
+        project=project, user=user, digest=digest, address="https://x.example/", sign_in={},
+        browser_session_id=project.id, expires_at=later,
+    )  # fmt: skip
 
 
 def rows(sql: str) -> list[tuple]:

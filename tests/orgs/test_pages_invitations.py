@@ -21,6 +21,7 @@ from orgs.mail import send_invitation
 from orgs.models import Invitation, Membership, User
 from orgs.services.invitations import invite, resend, revoke
 from orgs.services.organizations import disable_organization
+from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast, person
 
 LIST = "/orgs/acme/invitations/"
@@ -381,7 +382,7 @@ def test_every_link_that_opens_nothing_shows_the_very_same_page(cast: Cast, mail
         invitation = invited(cast, f"{name}@x.example")
         paths[name] = (link_of(cast, invitation, mailoutbox), invitation)
     used = Client()
-    used.force_login(person("used@x.example"))
+    signed_in(used, person("used@x.example"))
     assert used.post(paths["used"][0]).status_code == 302
     with tenant_scope(cast.acme.id):
         Invitation.objects.filter(id=paths["expired"][1].id).update(expires_at=timezone.now())
@@ -391,7 +392,7 @@ def test_every_link_that_opens_nothing_shows_the_very_same_page(cast: Cast, mail
     unknown = "/invitations/never-made/"
     for path in [unknown, *(path for path, _ in paths.values())]:
         browser = Client()
-        browser.force_login(cast.outsider)
+        signed_in(browser, cast.outsider)
         for answer in (Client().get(path), browser.get(path), browser.post(path)):
             assert answer.status_code == 404
             assert "Acme" not in text_of(answer)

@@ -9,6 +9,7 @@ from django_otp.oath import TOTP
 
 from orgs.models import TOTPDevice, User
 from orgs.services.second_factor import new_device, seed_of
+from tests.browsers import signed_in
 from tests.cast import Cast
 
 
@@ -26,7 +27,7 @@ def enter() -> Callable[[User], Client]:
     def client(user: User) -> Client:
         device = new_device(user=user, name="Authenticator", confirmed=True)
         browser = Client()
-        browser.force_login(user)
+        signed_in(browser, user)
         answer = browser.post("/admin/second-factor/", {"code": code_of(device)})
         assert answer.status_code == 302, answer.content
         return browser

@@ -13,6 +13,7 @@ from config.kernel.tenancy.scope import INSTALLATION_ID, current_scope, tenant_s
 from orgs.models import TOTPDevice, User
 from orgs.services.second_factor import device_to_confirm, new_device, reset_second_factor, seed_of
 from orgs.services.users import disable_user
+from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
 from tests.staff.conftest import code_of
 
@@ -46,8 +47,8 @@ def test_there_are_addresses():
 
 def test_nobody_comes_in_without_the_second_factor(cast: Cast):
     stranger, member, password_only = Client(), Client(), Client()
-    member.force_login(cast.owner)
-    password_only.force_login(cast.staff)
+    signed_in(member, cast.owner)
+    signed_in(password_only, cast.staff)
     for path in ADDRESSES:
         anonymous = stranger.get(path)
         assert anonymous.status_code == 302, path
@@ -80,7 +81,7 @@ def test_signing_in_leads_to_the_second_factor_and_then_in(cast: Cast):
 
 def test_staff_without_a_device_set_one_up(cast: Cast):
     browser = Client()
-    browser.force_login(cast.staff)
+    signed_in(browser, cast.staff)
     page = browser.get(PAGE)
     device = TOTPDevice.objects.get(user=cast.staff)
     text = page.content.decode()
@@ -106,7 +107,7 @@ def test_a_confirmed_device_is_never_shown_again_nor_replaced(cast: Cast):
     device = new_device(user=cast.staff, name="Phone", confirmed=True)
     waiting = device_to_confirm(user=cast.staff)
     browser = Client()
-    browser.force_login(cast.staff)
+    signed_in(browser, cast.staff)
     text = browser.get(PAGE).content.decode()
     for shown in (device, waiting):
         assert base64.b32encode(seed_of(shown)).decode() not in text
@@ -120,7 +121,7 @@ def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast):
     device = new_device(user=cast.staff, name="Phone", confirmed=True)
     first, second = Client(), Client()
     for browser in (first, second):
-        browser.force_login(cast.staff)
+        signed_in(browser, cast.staff)
     code = code_of(device)
     assert first.post(PAGE, {"code": code}).status_code == 302
     assert second.post(PAGE, {"code": code}).status_code == 422, "used twice"
@@ -134,14 +135,14 @@ def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast):
 def test_what_is_no_code_is_refused(cast: Cast, code: str):
     new_device(user=cast.staff, name="Phone", confirmed=True)
     browser = Client()
-    browser.force_login(cast.staff)
+    signed_in(browser, cast.staff)
     assert browser.post(PAGE, {"code": code}).status_code == 422
 
 
 def test_the_second_factor_page_is_for_staff(cast: Cast):
     browser = Client()
     assert browser.get(PAGE)["Location"].startswith("/login/")
-    browser.force_login(cast.owner)
+    signed_in(browser, cast.owner)
     assert browser.get(PAGE).status_code == 403
     assert browser.post(PAGE, {"code": "123456"}).status_code == 403
     assert not TOTPDevice.objects.exists()
@@ -151,7 +152,7 @@ def test_one_persons_second_factor_opens_nothing_for_another(cast: Cast, enter: 
     enter(cast.staff)
     device = TOTPDevice.objects.get(user=cast.staff)
     other = Client()
-    other.force_login(cast.owner)
+    signed_in(other, cast.owner)
     User.objects.filter(id=cast.owner.id).update(is_staff=True)
     session = other.session
     session["otp_device_id"] = device.persistent_id

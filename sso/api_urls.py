@@ -1,0 +1,5 @@
+"""REST routes of sign-in."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Writes of sign-in: connections, handover, devices."""
