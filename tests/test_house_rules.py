@@ -50,6 +50,7 @@ SYSTEM_SCOPES = {
     ("orgs/services/data_keys.py", "wrap the data keys of every organization anew"),
     ("orgs/services/invitations.py", "invitation by its token"),
     ("orgs/services/invitations.py", "invitation by its verified address"),
+    ("orgs/sign_in.py", "who governs the sign-in of a person"),
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
     ("projects/tidying.py", "forget old tracked events"),

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, models
 from psycopg import sql
@@ -18,6 +17,7 @@ from psycopg import sql
 from config.kernel.sealed import SealedField
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from orgs.encryption import unseal
+from orgs.models import BrowserSession
 from projects.models import Project
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -78,7 +78,7 @@ def everything() -> dict[str, list[str]]:
         for (table,) in tables:
             statement = sql.SQL("SELECT to_jsonb(t)::text FROM {} t").format(sql.Identifier(table))
             rows[table] = [row for (row,) in owner.execute(statement)]
-    rows["sessions, unpacked"] = [json.dumps(session.get_decoded()) for session in Session.objects.all()]
+    rows["sessions, unpacked"] = [json.dumps(session.get_decoded()) for session in BrowserSession.objects.all()]
     return rows
 
 

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 
 from audit.models import AuditEvent
 from config.kernel.principals import SYSTEM
+from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys import signing
 from keys.credentials import digest_of, generate, prefix_of
@@ -448,7 +450,7 @@ def test_sessions_outlive_the_rotation_of_the_signing_key(cast: Cast):
 def test_every_program_sign_in_passes_the_one_function(cast: Cast, monkeypatch: pytest.MonkeyPatch):
     issued = tokens_of(cast.developer)
 
-    def nobody(*, user: User, method: str) -> None:
+    def nobody(*, user: User, method: Method, sso_organization_id: UUID | None = None) -> None:
         asked.append((user.email, method))
         raise sessions.AuthFailure
 
@@ -457,7 +459,7 @@ def test_every_program_sign_in_passes_the_one_function(cast: Cast, monkeypatch: 
     assert refused(login(cast.developer.email))
     assert refused(refresh(issued["refresh_token"]))
     with pytest.raises(sessions.AuthFailure):
-        sessions.open_session(user=cast.developer, method="password")
+        sessions.open_session(user=cast.developer, method=Method.PASSWORD)
     assert asked == [(cast.developer.email, "password")] * 3
     assert TokenSession.objects.count() == 1
 

@@ -146,7 +146,7 @@ def test_rows_of_another_organization_can_be_neither_changed_nor_deleted_nor_tak
 @pytest.mark.parametrize("model", TENANT_MODELS, ids=lambda model: model._meta.db_table)
 def test_nothing_can_be_written_for_another_organization_or_without_a_scope(furnished: Cast, model):
     table = model._meta.db_table
-    copied = ", ".join(f.column for f in model._meta.local_fields if f.column != "org_id")
+    copied = ", ".join(f'"{f.column}"' for f in model._meta.local_fields if f.column != "org_id")
     with system_scope("test"):
         source = rows(f"SELECT id FROM {table} WHERE org_id = '{furnished.acme.id}' LIMIT 1")[0][0]
     statement = f"INSERT INTO {table} (org_id, {copied}) SELECT %s, {copied} FROM {table} WHERE id = %s"
