@@ -6,6 +6,7 @@ What a process leases and does not use is lost to the others until the window en
 and an eighth of what is left, so a key may be refused that much too early.
 """
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ from keys.facts import KeyFacts
 logger = structlog.get_logger()
 
 LEASE_OF_LIMIT = 100
-# Leases of windows that have ended are forgotten when this many are held.
-MOST_LEASES = 100_000
+# At most so many leases are held, or as many as keys are kept if that is more.
+MOST_LEASES = max(100_000, settings.TENANTRY_KEY_CACHE_SIZE)
+# How many are dropped at once when it is full: the ones that were taken first, whose
+# windows have mostly ended.
+DROPPED = 64
 STORE_TIMEOUT = 1.0
 GRANTED, REFUSED = True, False
 
@@ -63,22 +67,25 @@ class Lease:
     tokens: int
     elsewhere: int
     ends: float
+    terms: tuple[int, int]
 
 
+# By the key's public id. Not with the key's facts, which are loaded anew whenever memory is short.
 _leases: dict[str, Lease] = {}
 _lock = threading.Lock()
 
 
 def take(key: KeyFacts, cost: int) -> Left:
     """Counts `cost` uses of a key that has a limit. Refused when the store does not answer: nobody could tell."""
-    limit, window = key.terms.rate or (0, 1)
+    terms = key.terms.rate or (0, 1)
+    limit, window = terms
     now = time.monotonic()
-    name = window_name(key.project.organization.id, key.public_id, limit, window)
     with _lock:
-        lease = _leases.get(name)
-        if lease is not None and lease.ends > now and lease.tokens >= cost:
+        lease = _leases.get(key.public_id)
+        if lease is not None and lease.ends > now and lease.tokens >= cost and lease.terms == terms:
             lease.tokens -= cost
             return Left(GRANTED, limit, lease.elsewhere + lease.tokens, _seconds(lease.ends - now))
+    name = window_name(key.project.organization.id, key.public_id, limit, window)
     try:
         granted, left, milliseconds = _script()(name, limit, cost, limit // LEASE_OF_LIMIT, window * 1000)
     except redis.RedisError as error:
@@ -88,14 +95,15 @@ def take(key: KeyFacts, cost: int) -> Left:
     if not granted:
         return Left(REFUSED, limit, left, _seconds(milliseconds / 1000))
     with _lock:
-        held = _leases.get(name)
+        held = _leases.pop(key.public_id, None)  # so that the one put back is the newest
         # Another thread may have taken a lease meanwhile. One that ends half a window earlier is of the last window.
-        same_window = held is not None and held.ends > now and ends - held.ends < window / 2
+        same_window = held is not None and held.terms == terms and held.ends > now and ends - held.ends < window / 2
         spare = granted - cost + (held.tokens if held is not None and same_window else 0)
         if spare:
             if len(_leases) >= MOST_LEASES:
-                _forget_ended(now)
-            _leases[name] = Lease(spare, left, ends)
+                for oldest in list(itertools.islice(_leases, DROPPED)):
+                    del _leases[oldest]
+            _leases[key.public_id] = Lease(spare, left, ends, terms)
     return Left(GRANTED, limit, left + spare, _seconds(milliseconds / 1000))
 
 
@@ -107,13 +115,6 @@ def window_name(organization_id: UUID, key_id: str, limit: int, window_seconds: 
 def forget_leases() -> None:
     """Gives up all leases of this process; what was in them counts as used."""
     with _lock:
-        _leases.clear()
-
-
-def _forget_ended(now: float) -> None:
-    for name in [name for name, lease in _leases.items() if lease.ends <= now]:
-        del _leases[name]
-    if len(_leases) >= MOST_LEASES:
         _leases.clear()
 
 
