@@ -1,11 +1,24 @@
 """The e-mail domains of an organization, each proven by a record in its DNS."""
 
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
 
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
+
+# How long a registered domain is looked up often, and how often it is before and after that.
+PENDING_DAYS = timedelta(days=3)
+PENDING_EVERY, PENDING_LATER_EVERY = timedelta(minutes=5), timedelta(hours=6)
+PROVEN_EVERY = timedelta(days=1)
+# A proven domain whose record was not there is looked up again soon; a lost one comes back when its record does.
+MISSING_EVERY = LOST_EVERY = timedelta(hours=1)
+# It is lost when so many answers in a row, over at least so long, said that the record is not there.
+MISSES, MISSING_FOR = 3, timedelta(hours=3)
+
+TXT_LABEL = "_tenantry"
+TXT_PREFIX = "tenantry-domain-verification="
 
 
 class EmailDomainQuerySet(TenantQuerySet["EmailDomain"]):
@@ -19,6 +32,20 @@ class EmailDomainQuerySet(TenantQuerySet["EmailDomain"]):
     def proven(self) -> "EmailDomainQuerySet":
         """Those that belong to their organization."""
         return self.filter(status=EmailDomain.Status.PROVEN)
+
+    def due(self, now: datetime) -> "EmailDomainQuerySet":
+        """Those whose record is to be looked up again. What staff vouched for is not."""
+        status, young = EmailDomain.Status, models.Q(created_at__gt=now - PENDING_DAYS)
+        found = models.Q(status=status.PROVEN, misses=0)
+        return self.filter(
+            models.Q(checked_at__isnull=True)
+            | models.Q(young, status=status.PENDING, checked_at__lte=now - PENDING_EVERY)
+            | models.Q(~young, status=status.PENDING, checked_at__lte=now - PENDING_LATER_EVERY)
+            | models.Q(found, checked_at__lte=now - PROVEN_EVERY)
+            | models.Q(status=status.PROVEN, misses__gt=0, checked_at__lte=now - MISSING_EVERY)
+            | models.Q(status=status.LOST, checked_at__lte=now - LOST_EVERY),
+            vouched_for="",
+        )
 
 
 class EmailDomain(TenantModel):
@@ -40,6 +67,10 @@ class EmailDomain(TenantModel):
     proven_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
     lost_at = models.DateTimeField(null=True, blank=True)
+    missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the record of a proven domain is not there."
+    )
+    misses = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="How many answers in a row said so.")
     failure = models.CharField(max_length=200, blank=True, help_text="What the last check found instead.")
     vouched_for = models.CharField(
         max_length=500, blank=True, help_text="The reason for which staff marked it as proven; then no check undoes it."
@@ -64,3 +95,13 @@ class EmailDomain(TenantModel):
     def public_id(self) -> str:
         """`edm_…`."""
         return public_id("edm", self.id)
+
+    @property
+    def txt_name(self) -> str:
+        """Where the TXT record that proves it belongs."""
+        return f"{TXT_LABEL}.{self.domain}"
+
+    @property
+    def txt_value(self) -> str:
+        """What that record says."""
+        return TXT_PREFIX + self.token
