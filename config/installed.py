@@ -51,6 +51,7 @@ GLOBAL_MODELS = {
     "orgs.BrowserSession",
     "orgs.Change",
     "orgs.Organization",
+    "orgs.Passkey",
     "orgs.RecoveryCode",
     "orgs.RetiredSlug",
     "orgs.ServiceAccount",

@@ -9,6 +9,7 @@ from orgs.models.idempotency import IdempotencyKey
 from orgs.models.invitation import Invitation
 from orgs.models.membership import CustomRole, Membership
 from orgs.models.organization import Organization, RetiredSlug
+from orgs.models.passkey import Passkey
 from orgs.models.recovery_code import RecoveryCode
 from orgs.models.service import ServiceAccount, ServiceAccountSecret, ServiceGrant
 from orgs.models.sign_in_policy import BreakGlassCode, PilotMember, RemovedMember, SignInPolicy, SsoSignIn
@@ -27,6 +28,7 @@ __all__ = [
     "Invitation",
     "Membership",
     "Organization",
+    "Passkey",
     "PilotMember",
     "RecoveryCode",
     "RemovedMember",
