@@ -1,5 +1,7 @@
 """What must be true of the settings before anything starts; development is told less."""
 
+from ipaddress import ip_network
+
 SECRET_KEY_LENGTH = 50
 PLANS = ("free", "pro", "enterprise")
 LOCAL_NAMES = ("http://127.0.0.1", "http://localhost", "http://[::1]")
@@ -61,4 +63,15 @@ def problems_of_plans(plans: object) -> list[str]:
                     f"TENANTRY_PLANS: {name}.{field} is not readable; `features` is a list of texts, `domains` and "
                     "`events` are whole numbers or null."
                 )
+    return wrong
+
+
+def problems_of_networks(networks: list[str]) -> list[str]:
+    """One sentence for each part of TENANTRY_OUTBOUND_NETWORKS that is no network."""
+    wrong = []
+    for text in networks:
+        try:
+            ip_network(text)
+        except ValueError:
+            wrong.append(f"TENANTRY_OUTBOUND_NETWORKS: {text} is no network; write it as in `10.20.0.0/16`.")
     return wrong

@@ -15,7 +15,7 @@ from config.embedded import running_environment
 from config.encryption_keys import keys_in, problems_of_keys
 from config.environment import Environment
 from config.logs import logging_settings
-from config.production import problems_in_production, problems_of_plans
+from config.production import problems_in_production, problems_of_networks, problems_of_plans
 from config.schedule import SCHEDULE
 from config.staff_theme import STAFF_THEME
 
@@ -212,6 +212,15 @@ TENANTRY_GITHUB_LABELS = environment.flag(
     default=False,
 )
 
+# -- calls to addresses that customers typed --------------------------------------------------------------------------
+environment.section("Calls to addresses that customers typed")
+TENANTRY_OUTBOUND_NETWORKS = environment.texts(
+    "TENANTRY_OUTBOUND_NETWORKS",
+    [],
+    "Networks that may be called though they are not public, in which http:// is allowed too: `10.20.0.0/16` for "
+    "identity providers inside your own network. Otherwise only https:// at public addresses is called.",
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(
@@ -248,6 +257,7 @@ problems += problems_in_production(
 )
 problems += problems_of_file or problems_of_keys(TENANTRY_ENCRYPTION_KEYS)
 problems += problems_of_plans(TENANTRY_PLANS)
+problems += problems_of_networks(TENANTRY_OUTBOUND_NETWORKS)
 if problems:
     raise ImproperlyConfigured("These settings must be corrected first:\n" + "\n".join(f"- {p}" for p in problems))
 
