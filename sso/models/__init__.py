@@ -3,6 +3,7 @@
 from sso.models.connection import Certificate, Configuration, Connection, GroupMapping
 from sso.models.device import DeviceAuthorization
 from sso.models.handover import HandoverAddress, HandoverToken
+from sso.models.identity import FederatedIdentity
 from sso.models.log import ConnectionLogEntry, UsedAssertion
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Connection",
     "ConnectionLogEntry",
     "DeviceAuthorization",
+    "FederatedIdentity",
     "GroupMapping",
     "HandoverAddress",
     "HandoverToken",

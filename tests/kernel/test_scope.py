@@ -33,6 +33,7 @@ from sso.models import (
     Configuration,
     Connection,
     ConnectionLogEntry,
+    FederatedIdentity,
     GroupMapping,
     HandoverAddress,
     HandoverToken,
@@ -93,6 +94,7 @@ def furnish_sign_in(project: Project, member: Membership) -> None:
     configuration = Configuration.objects.create(connection=connection, number=1)
     Certificate.objects.create(configuration=configuration, pem="p", fingerprint="f", not_before=later, not_after=later)
     GroupMapping.objects.create(connection=connection, group="g", role="admin")
+    FederatedIdentity.objects.create(connection=connection, issuer="i", subject="s", user=user)
     ConnectionLogEntry.objects.create(connection=connection, configuration_number=1, outcome="refused")
     UsedAssertion.objects.create(digest=digest, expires_at=later)
     HandoverAddress.objects.create(project=project, address="https://x.example/", created_by="usr_x")
