@@ -24,6 +24,19 @@ class Method(StrEnum):
     DEVELOPMENT = "development"
 
 
+# Methods in the words that follow "with".
+METHOD_WORDS = {
+    Method.PASSWORD: "a password",
+    Method.MAGIC_LINK: "a code by mail",
+    Method.GOOGLE: "Google",
+    Method.GITHUB: "GitHub",
+    Method.PASSKEY: "a passkey",
+    Method.SSO: "single sign-on",
+    Method.BREAK_GLASS: "a break-glass code",
+    Method.DEVELOPMENT: "the development sign-in",
+}
+
+
 class SecondFactor(StrEnum):
     """What was given beside the first proof."""
 

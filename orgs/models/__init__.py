@@ -1,12 +1,13 @@
 """Tables of organizations and people, one module a noun."""
 
-from orgs.models.browser_session import BrowserSession
+from orgs.models.browser_session import BrowserSession, SignedInBrowser
 from orgs.models.change import Change
 from orgs.models.data_key import DataKey
 from orgs.models.email_domain import EmailDomain
 from orgs.models.export import DataExport
 from orgs.models.idempotency import IdempotencyKey
 from orgs.models.invitation import Invitation
+from orgs.models.known_device import KnownDevice
 from orgs.models.membership import CustomRole, Membership
 from orgs.models.organization import Organization, RetiredSlug
 from orgs.models.passkey import Passkey
@@ -26,6 +27,7 @@ __all__ = [
     "EmailDomain",
     "IdempotencyKey",
     "Invitation",
+    "KnownDevice",
     "Membership",
     "Organization",
     "Passkey",
@@ -37,6 +39,7 @@ __all__ = [
     "ServiceAccountSecret",
     "ServiceGrant",
     "SignInPolicy",
+    "SignedInBrowser",
     "SsoSignIn",
     "TOTPDevice",
     "User",
