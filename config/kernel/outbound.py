@@ -33,6 +33,7 @@ _UNFIT: tuple[Network, ...] = tuple(
     map(
         ip_network,
         (
+            "192.0.0.0/24",  # protocol assignments; clouds answer their machines here, too (RFC 6890)
             "192.88.99.0/24",  # relays of 6to4 (RFC 7526)
             "168.63.129.16/32",  # what Azure's machines ask for their configuration
             "2001::/23",  # protocol assignments, Teredo among them (RFC 2928, RFC 4380)
