@@ -3,12 +3,17 @@
 `manage.py generate_docs` draws docs/settings.md from the declarations.
 """
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import environs
+from marshmallow import ValidationError
 from marshmallow.validate import OneOf
+
+LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,16 @@ class Environment:
         self._declare(name, "JSON object", "none", meaning, None)
         return cast("dict[str, Any]", self._reader.json(name, {}))
 
+    def socket(self, name: str, meaning: str, *, port: int, default_words: str) -> tuple[str, int] | None:
+        """An IP address, with a port if it is not `port`: `10.0.0.2`, `10.0.0.2:5353`, `[::1]:53`. None without one."""
+        self._declare(name, "IP address, and port if it is not the usual one", "none", meaning, default_words)
+
+        def readable(text: str) -> None:
+            if text and _socket(text, port) is None:
+                raise ValidationError("Write an IP address, with or without a port: 10.0.0.2:53, [::1]:53.")
+
+        return _socket(self._reader.str(name, "", validate=readable) or "", port)
+
     def folder(self, name: str, default: Path, meaning: str, *, default_words: str) -> Path:
         """A folder, as an absolute path."""
         self._declare(name, "folder", "", meaning, default_words)
@@ -81,3 +96,15 @@ class Environment:
 
     def _declare(self, name: str, kind: str, default: str, meaning: str, default_words: str | None) -> None:
         self.settings.append(Setting(self._section, name, kind, default_words or default, meaning))
+
+
+def _socket(text: str, port: int) -> tuple[str, int] | None:
+    """None for what is no address."""
+    whole = re.fullmatch(r"\[(?P<six>[^\]]+)\](?::(?P<port6>\d{1,5}))?|(?P<four>[0-9.]+)(?::(?P<port4>\d{1,5}))?", text)
+    host, given = (whole["six"] or whole["four"], whole["port6"] or whole["port4"]) if whole else (text, None)
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+    number = int(given) if given else port
+    return (address, number) if 0 < number <= LARGEST_PORT else None

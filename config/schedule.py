@@ -2,6 +2,7 @@
 
 SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
+    "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},
     "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
     "give notice of keys": {"task": "keys.give_notice", "schedule": 3600.0},
     "forget used nonces": {"task": "keys.tidy", "schedule": 300.0},

@@ -54,6 +54,31 @@ ROLE_CREATED = declare("role.created", "A custom role was written.", {"permissio
 ROLE_UPDATED = declare("role.updated", "A custom role changed.", {"changes": "each changed field: [old, new]"})
 ROLE_DELETED = declare("role.deleted", "A custom role was deleted.", {"permissions": "its permissions"})
 
+EMAIL_DOMAIN_REGISTERED = declare("email_domain.registered", "An e-mail domain was registered, which is to be proven.")
+EMAIL_DOMAIN_PROVEN = declare(
+    "email_domain.proven",
+    "An e-mail domain was proven; refused when another organization has it.",
+    {"how": "dns or staff", "reason": "why staff vouched for it"},
+)
+EMAIL_DOMAIN_LOST = declare(
+    "email_domain.lost",
+    "The record of a proven e-mail domain is gone, so it no longer counts.",
+    {
+        "missing_since": "when a check first did not see it",
+        "people": "how many members have an address in it",
+        "enforcement": "off, pilot or required",
+    },
+)
+EMAIL_DOMAIN_REMOVED = declare(
+    "email_domain.removed",
+    "An e-mail domain was removed.",
+    {
+        "status": "what it was: pending, proven or lost",
+        "people": "how many members have an address in it",
+        "enforcement": "off, pilot or required",
+    },
+)
+
 EXPORT_REQUESTED = declare("export.requested", "An owner asked for an archive of everything.")
 EXPORT_FINISHED = declare("export.finished", "The archive is ready.", {"rows": "rows in it", "size": "bytes"})
 EXPORT_DOWNLOADED = declare("export.downloaded", "The archive was downloaded.")
@@ -63,12 +88,78 @@ USER_UPDATED = declare("user.updated", "A person changed their name.", {"changes
 USER_DISABLED = declare("user.disabled", "Staff disabled a user.", {"reason": "why"})
 USER_ENABLED = declare("user.enabled", "Staff enabled a user again.")
 USER_PASSWORD_RESET = declare("user.password_reset", "Staff set a temporary password.")
-USER_SECOND_FACTOR_ADDED = declare("user.second_factor_added", "Somebody set up their second factor.")
-USER_SECOND_FACTOR_RESET = declare("user.second_factor_reset", "Staff removed a user's second factor.")
-USER_SIGNED_IN = declare(
-    "user.signed_in", "Somebody signed in.", {"method": "how", "session": "the session that a program has by it"}
+USER_SECOND_FACTOR_ADDED = declare(
+    "user.second_factor_added",
+    "Somebody set up a second factor.",
+    {"factor": "totp or passkey", "name": "a passkey's name", "replaced": "whether it took an earlier one's place"},
 )
-USER_SIGN_IN_FAILED = declare("user.sign_in_failed", "A sign-in was refused.", {"method": "how"})
+USER_SECOND_FACTOR_REMOVED = declare(
+    "user.second_factor_removed",
+    "Somebody removed a second factor of theirs.",
+    {"factor": "totp or passkey", "name": "a passkey's name"},
+)
+USER_SECOND_FACTOR_RESET = declare("user.second_factor_reset", "Staff removed a user's second factors.")
+USER_SECOND_FACTOR_GIVEN = declare(
+    "user.second_factor_given",
+    "Somebody gave their second factor in a session that had begun without it.",
+    {"factor": "totp, passkey or recovery_code"},
+)
+USER_RECOVERY_CODES_MADE = declare(
+    "user.recovery_codes_made", "Somebody got new recovery codes; earlier ones ended.", {"count": "how many"}
+)
+USER_RECOVERY_CODE_USED = declare(
+    "user.recovery_code_used", "Somebody used a recovery code as their second factor.", {"left": "how many are unused"}
+)
+USER_SIGNED_IN = declare(
+    "user.signed_in",
+    "Somebody signed in.",
+    {
+        "method": "how",
+        "second_factor": "the second factor that they gave",
+        "session": "the session that a program has by it",
+    },
+)
+USER_SIGN_IN_FAILED = declare(
+    "user.sign_in_failed", "A sign-in was refused.", {"method": "how", "cause": "why, where the method tells causes apart"}
+)
+USER_SIGN_IN_REFUSED = declare(
+    "user.sign_in_refused",
+    "A sign-in, or a session, was refused because an organization lets the person in by single sign-on only.",
+    {"method": "how"},
+)
+
+SIGN_IN_POLICY_CHANGED = declare(
+    "sign_in_policy.changed", "What the organization asks of sign-ins changed.", {"changes": "each field: [old, new]"}
+)
+SSO_ENFORCED = declare(
+    "sso.enforced",
+    "Single sign-on was switched on for chosen members (pilot) or for everybody of the proven domains (required).",
+    {"enforcement": "pilot or required", "from": "when it takes effect", "pilots": "how many members were chosen"},
+)
+SSO_ENFORCEMENT_CONFIRMED = declare(
+    "sso.enforcement_confirmed", "After it took effect, an owner or admin came in by single sign-on."
+)
+SSO_ENFORCEMENT_ENDED = declare(
+    "sso.enforcement_ended", "Single sign-on is required no more.", {"reason": "why", "enforcement": "what it was"}
+)
+SSO_ENFORCEMENT_ROLLED_BACK = declare(
+    "sso.enforcement_rolled_back",
+    "Within an hour no owner or admin came in by single sign-on, so the requirement ended by itself.",
+    {"enforcement": "what it was", "from": "when it had taken effect"},
+)
+SSO_ENFORCEMENT_REFUSED = declare(
+    "sso.enforcement_refused", "Switching single sign-on on was refused.", {"cause": "the code of what is missing"}
+)
+BREAK_GLASS_CODES_MADE = declare(
+    "break_glass.codes_made", "An owner made break-glass codes; earlier ones stopped working.", {"codes": "how many"}
+)
+BREAK_GLASS_CODES_WITHDRAWN = declare(
+    "break_glass.codes_withdrawn", "An owner's break-glass codes stopped working.", {"codes": "how many"}
+)
+BREAK_GLASS_USED = declare(
+    "break_glass.used", "An owner came in by a break-glass code.", {"left": "how many of their codes are left"}
+)
+BREAK_GLASS_REFUSED = declare("break_glass.refused", "Somebody tried to come in by a break-glass code and failed.")
 
 ENCRYPTION_KEY_ROTATED = declare(
     "encryption_key.rotated",

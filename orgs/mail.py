@@ -7,7 +7,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from orgs.models import Organization
+from config.kernel.permissions import Permission
+from orgs.models import Membership, Organization, SignInPolicy
 from orgs.services import invitations
 
 
@@ -30,6 +31,26 @@ def send_invitation(invitation_id: UUID) -> str:
         template="invitation",
         context=context,
     )
+    return "sent"
+
+
+def mail_email_domain(domain: str, what: str, user_id: UUID) -> str:
+    """Tells one person in scope that an e-mail domain is `lost` or `removed`. Returns `sent` or `gone`."""
+    membership = Membership.objects.holding(Permission.MANAGE_SSO).of_user(user_id).first()
+    if membership is None:
+        return "gone"
+    organization = Organization.objects.get(id=membership.org_id)
+    policy = SignInPolicy.objects.of_organization(organization.id)
+    context = {
+        "organization": organization,
+        "domain": domain,
+        "is_lost": what == "lost",
+        "is_enforced": policy is not None and policy.enforcement != SignInPolicy.Enforcement.OFF,
+        "link": settings.TENANTRY_URL + reverse("orgs:email-domains", args=[organization.slug]),
+    }
+    words = "is no longer proven" if what == "lost" else "was removed"
+    subject = f"{organization.name}: the e-mail domain {domain} {words}"
+    send(to=membership.user.email, subject=subject, template="email_domain", context=context)
     return "sent"
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -13,7 +13,17 @@ from audit.models import AuditEvent
 from config.kernel.permissions import Role
 from config.kernel.slugs import RESERVED_SLUGS, SLUG_LENGTH
 from config.kernel.tenancy.scope import system_scope
-from orgs.models import CustomRole, Invitation, Membership, Organization, RetiredSlug
+from orgs.domain_names import spellings_of
+from orgs.models import (
+    CustomRole,
+    EmailDomain,
+    Invitation,
+    Membership,
+    Organization,
+    RetiredSlug,
+    SignInPolicy,
+    SsoSignIn,
+)
 
 # Addresses are made from names; one made of nothing but signs that an address cannot hold begins like this.
 SLUG_OF_NO_LETTERS = "organization"
@@ -183,4 +193,52 @@ def holders_of(role: CustomRole) -> RoleHolders:
         count=members.count(),
         invitations=list(invitations.open().order_by("email")[:PREVIEWED_MEMBERS]),
         closed_invitations=invitations.closed().count(),
+    )
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """What rests on a proven e-mail domain: nothing on one that is not.
+
+    `people` are the members with an address in it, `people_by_sso` those of them who came in by single sign-on,
+    `enforcement` is that of the organization's policy, `is_last` whether no other domain of it is proven.
+    """
+
+    people: int
+    people_by_sso: int
+    enforcement: str
+    is_last: bool
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody would notice its end."""
+        return bool(self.people_by_sso or (self.people and self.enforcement != SignInPolicy.Enforcement.OFF))
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        who = "1 member has" if self.people == 1 else f"{self.people} members have"
+        sentence = f"{who} an address in this domain, {self.people_by_sso} of them came in by single sign-on"
+        return f"{sentence}; enforcement is {self.enforcement}."
+
+
+def consequences_of_losing(domain: EmailDomain) -> Consequences:
+    """What stops when a domain of the organization in scope is no longer proven. Four queries at most."""
+    policy = SignInPolicy.objects.of_organization(domain.org_id)
+    enforcement = policy.enforcement if policy else SignInPolicy.Enforcement.OFF.value
+    if domain.proven_at is None:
+        return Consequences(people=0, people_by_sso=0, enforcement=enforcement, is_last=False)
+    ours, theirs = Q(), Q()
+    for spelling in spellings_of(domain.domain):
+        ours |= Q(user__email__iendswith=f"@{spelling}")
+        theirs |= Q(email__iendswith=f"@{spelling}")
+    verified = EmailAddress.objects.filter(theirs, user_id=OuterRef("user_id"), verified=True)
+    people = Membership.objects.filter(ours | Exists(verified))
+    by_sso = people.filter(Exists(SsoSignIn.objects.filter(user_id=OuterRef("user_id"))))
+    others = EmailDomain.objects.proven().exclude(id=domain.id)
+    return Consequences(
+        people=people.count(),
+        people_by_sso=by_sso.count(),
+        enforcement=enforcement,
+        is_last=not others.exists(),
     )

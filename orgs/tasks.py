@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from orgs import erasure, exporting, mail, tidying
+from orgs import erasure, exporting, mail, rechecking, tidying
 
 
 @shared_task(name="orgs.send_invitation", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
@@ -29,3 +29,21 @@ def tidy() -> str:
 def make_export(export_id: str) -> str:
     """Makes a data export. Outcomes: `ready`, `gone`."""
     return exporting.make_export(UUID(export_id))
+
+
+@shared_task(name="orgs.recheck_email_domains")
+def recheck_email_domains() -> str:
+    """Asks for a check of each e-mail domain that is due. Outcome: `asked for N`."""
+    return f"asked for {rechecking.recheck_due()}"
+
+
+@shared_task(name="orgs.check_email_domain")
+def check_email_domain(email_domain_id: str) -> str:
+    """Looks one domain's record up. Outcomes: its status, `taken`, `not due`, `gone`."""
+    return rechecking.recheck(UUID(email_domain_id))
+
+
+@shared_task(name="orgs.mail_email_domain", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_email_domain(domain: str, what: str, user_id: str) -> str:
+    """Mails one person that a domain is `lost` or `removed`. Outcomes: `sent`, `gone`."""
+    return mail.mail_email_domain(domain, what, UUID(user_id))
