@@ -1,9 +1,12 @@
 """What must be true of the settings before anything starts; development is told less."""
 
+import re
 from ipaddress import ip_network
 
 SECRET_KEY_LENGTH = 50
 PLANS = ("free", "pro", "enterprise")
+# As the DNS writes it: nothing but letters, digits and hyphens between dots.
+DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 LOCAL_NAMES = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -75,3 +78,15 @@ def problems_of_networks(networks: list[str]) -> list[str]:
         except ValueError:
             wrong.append(f"TENANTRY_OUTBOUND_NETWORKS: {text} is no network; write it as in `10.20.0.0/16`.")
     return wrong
+
+
+def problems_of_sign_in(*, debug: bool, development_sign_in: bool, authorized_domains: list[str]) -> list[str]:
+    """One sentence if anybody could sign in without a proof, and one for each thing that is no domain."""
+    found = [
+        f"TENANTRY_AUTHORIZED_DOMAINS: {domain or 'an empty text'} is no domain; write it as in `example.com`."
+        for domain in authorized_domains
+        if not DOMAIN.fullmatch(domain)
+    ]
+    if development_sign_in and not debug:
+        found.append("TENANTRY_DEV_AUTH: only for development; switch it off.")
+    return found

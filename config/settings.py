@@ -15,8 +15,9 @@ from config.embedded import running_environment
 from config.encryption_keys import keys_in, problems_of_keys
 from config.environment import Environment
 from config.logs import logging_settings
-from config.production import problems_in_production, problems_of_networks, problems_of_plans
+from config.production import problems_in_production, problems_of_networks, problems_of_plans, problems_of_sign_in
 from config.schedule import SCHEDULE
+from config.social import problems_of_social, read_social_settings
 from config.staff_theme import STAFF_THEME
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -129,6 +130,45 @@ TENANTRY_BOOTSTRAP_TOKEN = environment.text(
     "TENANTRY_BOOTSTRAP_TOKEN", "", "The operator's token for the mode `token`: at least 32 random characters."
 )
 TENANTRY_SIGN_UP = environment.flag("TENANTRY_SIGN_UP", "Whether strangers may sign up.", default=True)
+TENANTRY_FREE_TRIES = environment.number(
+    "TENANTRY_FREE_TRIES",
+    5,
+    "How many wrong passwords or codes for one account from one address cost nothing; after each further one the next "
+    "try waits, twice as long each time ([how](operators.md#guessing-slowed-down)) (1 to 100).",
+    validate=Range(min=1, max=100),
+)
+TENANTRY_LONGEST_DELAY = environment.number(
+    "TENANTRY_LONGEST_DELAY",
+    300,
+    "The longest such wait in seconds (5 to 3600).",
+    validate=Range(min=5, max=3600),
+)
+TENANTRY_AUTHORIZED_DOMAINS = [
+    domain.strip().lower()
+    for domain in environment.texts(
+        "TENANTRY_AUTHORIZED_DOMAINS",
+        [],
+        "Only addresses of exactly these domains, and of none below them, may sign up or in, by whatever method; "
+        "international ones in punycode.",
+        default_words="every domain",
+    )
+]
+TENANTRY_DEV_AUTH = environment.flag(
+    "TENANTRY_DEV_AUTH",
+    "Development sign-in: a button that signs in without any proof, and a token in `~/.tenantry/dev-token`. Only with "
+    "`TENANTRY_DEBUG`; the program refuses to start otherwise.",
+    default=False,
+)
+TENANTRY_SOCIAL = read_social_settings(environment)
+
+# -- e-mail domains --------------------------------------------------------------------------------------------------
+environment.section("E-mail domains")
+TENANTRY_DNS_RESOLVER = environment.socket(
+    "TENANTRY_DNS_RESOLVER",
+    "The DNS resolver that is asked for the records which prove e-mail domains ([how](email-domains.md)).",
+    port=53,
+    default_words="the system's",
+)
 
 # -- tokens ----------------------------------------------------------------------------------------------------------
 environment.section("Tokens")
@@ -255,6 +295,10 @@ problems += problems_in_production(
     smtp_host=EMAIL_HOST,
     github_keys_url=TENANTRY_GITHUB_KEYS_URL,
 )
+problems += problems_of_sign_in(
+    debug=DEBUG, development_sign_in=TENANTRY_DEV_AUTH, authorized_domains=TENANTRY_AUTHORIZED_DOMAINS
+)
+problems += problems_of_social(TENANTRY_SOCIAL, debug=DEBUG)
 problems += problems_of_file or problems_of_keys(TENANTRY_ENCRYPTION_KEYS)
 problems += problems_of_plans(TENANTRY_PLANS)
 problems += problems_of_networks(TENANTRY_OUTBOUND_NETWORKS)
