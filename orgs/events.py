@@ -120,7 +120,9 @@ USER_SIGNED_IN = declare(
     },
 )
 USER_SIGN_IN_FAILED = declare(
-    "user.sign_in_failed", "A sign-in was refused.", {"method": "how", "cause": "why, where the method tells causes apart"}
+    "user.sign_in_failed",
+    "A sign-in was refused.",
+    {"method": "how", "cause": "why, where the method tells causes apart"},
 )
 USER_SIGN_IN_REFUSED = declare(
     "user.sign_in_refused",

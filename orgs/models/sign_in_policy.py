@@ -1,6 +1,6 @@
 """What an organization asks of its people when they sign in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from config.kernel.tenancy.models import TenantForeignKey, TenantManager, Tenant
 
 # Enforcement that let no owner or admin in for so long after it took effect has ended by itself.
 ROLLBACK_AFTER = timedelta(hours=1)
+# How long before it takes effect people are reminded of it.
+REMIND_BEFORE = timedelta(days=1)
 
 
 class SignInPolicyQuerySet(TenantQuerySet["SignInPolicy"]):
@@ -18,6 +20,33 @@ class SignInPolicyQuerySet(TenantQuerySet["SignInPolicy"]):
     def of_organization(self, organization_id: UUID) -> "SignInPolicy | None":
         """An organization's, None for one that never wrote one."""
         return self.filter(org_id=organization_id).first()
+
+    def in_force(self, now: datetime) -> "SignInPolicyQuerySet":
+        """Those that enforce single sign-on at `now`, for all or for pilots: what `SignInPolicy.holds_at` says."""
+        return self.filter(taken_effect(now), models.Q(confirmed_at__isnull=False) | within_the_hour(now))
+
+    def to_roll_back(self, now: datetime) -> "SignInPolicyQuerySet":
+        """Those whose hour is over without an owner or admin coming in. They are in force no more."""
+        return self.filter(taken_effect(now), ~within_the_hour(now), confirmed_at__isnull=True)
+
+    def to_remind_of(self, now: datetime) -> "SignInPolicyQuerySet":
+        """Those that take effect within a day and were announced earlier than that."""
+        soon = models.Q(required_from__gt=now, required_from__lte=now + REMIND_BEFORE)
+        early = models.Q(switched_on_at__lt=models.F("required_from") - REMIND_BEFORE)
+        return self.filter(soon, early, enforcement=SignInPolicy.Enforcement.REQUIRED, reminded_at__isnull=True)
+
+
+def taken_effect(now: datetime) -> models.Q:
+    """Enforcement that has begun, confirmed or not."""
+    required = models.Q(enforcement=SignInPolicy.Enforcement.REQUIRED, required_from__lte=now)
+    return required | models.Q(enforcement=SignInPolicy.Enforcement.PILOT)
+
+
+def within_the_hour(now: datetime) -> models.Q:
+    """Enforcement that has not yet been in effect for as long as it may be without an owner or admin coming in."""
+    required = models.Q(enforcement=SignInPolicy.Enforcement.REQUIRED, required_from__gt=now - ROLLBACK_AFTER)
+    since = models.Q(switched_on_at__isnull=True) | models.Q(switched_on_at__gt=now - ROLLBACK_AFTER)
+    return required | models.Q(since, enforcement=SignInPolicy.Enforcement.PILOT)
 
 
 class SignInPolicy(TenantModel):
@@ -46,6 +75,7 @@ class SignInPolicy(TenantModel):
         null=True, blank=True, help_text="When the first owner or admin got in after it took effect."
     )
     rolled_back_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
     guests = models.CharField(max_length=20, choices=Guests.choices, default=Guests.SECOND_FACTOR)
     session_hours = models.PositiveIntegerField(
         default=24, help_text="For how long one single sign-on holds, for sessions and for personal tokens."
@@ -66,9 +96,38 @@ class SignInPolicy(TenantModel):
                 name="orgs_sign_in_policy_from",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["required_from"], condition=~models.Q(enforcement="off"), name="orgs_sign_in_policy_on"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.enforcement
+
+    @property
+    def took_effect_at(self) -> datetime | None:
+        """Since, or from, when enforcement holds; None while it is off."""
+        if self.enforcement == self.Enforcement.REQUIRED:
+            return self.required_from
+        return self.switched_on_at if self.enforcement == self.Enforcement.PILOT else None
+
+    @property
+    def ends_unconfirmed_at(self) -> datetime | None:
+        """When enforcement ends by itself unless an owner or admin comes in before; None where it does not."""
+        began = self.took_effect_at
+        return began + ROLLBACK_AFTER if began is not None and self.confirmed_at is None else None
+
+    def has_begun(self, now: datetime) -> bool:
+        """Whether enforcement has taken effect, and perhaps ended by itself since."""
+        if self.enforcement == self.Enforcement.REQUIRED:
+            return self.required_from is not None and self.required_from <= now
+        return self.enforcement == self.Enforcement.PILOT
+
+    def holds_at(self, now: datetime) -> bool:
+        """Whether single sign-on is enforced at `now`, for all or for pilots."""
+        end = self.ends_unconfirmed_at
+        return self.has_begun(now) and (end is None or now < end)
 
 
 class PilotMember(TenantModel):

@@ -1,0 +1,27 @@
+"""The record of sign-ins that were refused because an organization enforces single sign-on."""
+
+from audit.services import Target, record_refused
+from config.kernel.principals import ANONYMOUS
+from config.kernel.sign_in import Method
+from config.kernel.tenancy.scope import INSTALLATION_ID
+from orgs import events
+from orgs.models import User
+from orgs.models.user import normalize_email
+from orgs.services.targets import user_target
+from orgs.sign_in import MethodRefused
+
+
+def note_method_refused(refusal: MethodRefused, *, method: Method, user: User | None = None, email: str = "") -> None:
+    """Writes it to the log of each organization that governs the person, and to the installation's own.
+
+    Call it outside of the transaction that is refused. `email` is what was typed, where no person is known.
+    """
+    target = user_target(user) if user else Target("address", "", normalize_email(email))
+    for organization_id in (INSTALLATION_ID, *sorted(refusal.organization_ids)):
+        record_refused(
+            events.USER_SIGN_IN_REFUSED,
+            actor=ANONYMOUS,
+            target=target,
+            data={"method": method.value},
+            org_id=organization_id,
+        )
