@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from orgs.api.email_domains import EmailDomains, EmailDomainVerification, OneEmailDomain
 from orgs.api.exports import ExportFile, Exports, OneExport
 from orgs.api.invitations import Acceptance, BulkInvitations, Invitations, OneInvitation, Resending
 from orgs.api.members import Leaving, Member, Members
@@ -24,6 +25,13 @@ urlpatterns = [
     path(f"{ORG}/invitations/<str:invitation>/resend", Resending.as_view(), name="api-invitation-resend"),
     path(f"{ORG}/roles", Roles.as_view(), name="api-roles"),
     path(f"{ORG}/roles/<str:role>", OneRole.as_view(), name="api-role"),
+    path(f"{ORG}/email-domains", EmailDomains.as_view(), name="api-email-domains"),
+    path(f"{ORG}/email-domains/<str:email_domain>", OneEmailDomain.as_view(), name="api-email-domain"),
+    path(
+        f"{ORG}/email-domains/<str:email_domain>/verify",
+        EmailDomainVerification.as_view(),
+        name="api-email-domain-verify",
+    ),
     path(f"{ORG}/exports", Exports.as_view(), name="api-exports"),
     path(f"{ORG}/exports/<str:export>", OneExport.as_view(), name="api-export"),
     path(f"{ORG}/exports/<str:export>/download", ExportFile.as_view(), name="api-export-download"),

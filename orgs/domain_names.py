@@ -14,20 +14,21 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 JUNK = "Write the domain alone, as it stands behind the @ of your addresses: example.com."
 
 # Well-known providers at which anybody gets an address. Those that have a name below many suffixes come by that name.
-FREE_MAIL = frozenset(
-    """
-    126.com 163.com aim.com aol.com att.net bellsouth.net bigpond.com bluewin.ch bol.com.br btinternet.com comcast.net
-    cox.net daum.net duck.com email.com fastmail.com fastmail.fm foxmail.com free.fr freemail.hu freenet.de gmail.com
-    googlemail.com hanmail.net hey.com hushmail.com icloud.com inbox.com inbox.ru juno.com laposte.net libero.it list.ru
-    live.ca live.co.uk live.com live.com.au live.de live.dk live.fr live.it
-    live.nl live.se mac.com mail.com mail.ru mailinator.com me.com msn.com naver.com netscape.net ntlworld.com o2.pl onet.pl
-    op.pl orange.fr outlook.at outlook.com outlook.com.br outlook.de outlook.dk
-    outlook.es outlook.fr outlook.it outlook.jp outlook.pt passport.com pm.me proton.me protonmail.ch protonmail.com qq.com rambler.ru
-    rediffmail.com rocketmail.com sbcglobal.net seznam.cz sfr.fr shaw.ca sina.com skynet.be sky.com sohu.com
-    sympatico.ca t-online.de talktalk.net telenet.be terra.com.br tiscali.it tuta.com tuta.io tutamail.com tutanota.com
-    tutanota.de uol.com.br verizon.net virgilio.it wanadoo.fr web.de wp.pl ya.ru yeah.net ymail.com zoho.com zohomail.com
-    """.split()
-)
+FREE_MAIL = frozenset([
+    "126.com", "163.com", "aim.com", "aol.com", "att.net", "bellsouth.net", "bigpond.com", "bluewin.ch", "bol.com.br",
+    "btinternet.com", "comcast.net", "cox.net", "daum.net", "duck.com", "email.com", "fastmail.com", "fastmail.fm",
+    "foxmail.com", "free.fr", "freemail.hu", "freenet.de", "gmail.com", "googlemail.com", "hanmail.net", "hey.com",
+    "hushmail.com", "icloud.com", "inbox.com", "inbox.ru", "juno.com", "laposte.net", "libero.it", "list.ru",
+    "live.ca", "live.co.uk", "live.com", "live.com.au", "live.de", "live.dk", "live.fr", "live.it", "live.nl",
+    "live.se", "mac.com", "mail.com", "mail.ru", "mailinator.com", "me.com", "msn.com", "naver.com", "netscape.net",
+    "ntlworld.com", "o2.pl", "onet.pl", "op.pl", "orange.fr", "outlook.at", "outlook.com", "outlook.com.br",
+    "outlook.de", "outlook.dk", "outlook.es", "outlook.fr", "outlook.it", "outlook.jp", "outlook.pt", "passport.com",
+    "pm.me", "proton.me", "protonmail.ch", "protonmail.com", "qq.com", "rambler.ru", "rediffmail.com",
+    "rocketmail.com", "sbcglobal.net", "seznam.cz", "sfr.fr", "shaw.ca", "sina.com", "skynet.be", "sky.com",
+    "sohu.com", "sympatico.ca", "t-online.de", "talktalk.net", "telenet.be", "terra.com.br", "tiscali.it", "tuta.com",
+    "tuta.io", "tutamail.com", "tutanota.com", "tutanota.de", "uol.com.br", "verizon.net", "virgilio.it",
+    "wanadoo.fr", "web.de", "wp.pl", "ya.ru", "yeah.net", "ymail.com", "zoho.com", "zohomail.com",
+])  # fmt: skip
 FREE_MAIL_NAMES = frozenset({"gmx", "hotmail", "yahoo", "yandex"})
 
 

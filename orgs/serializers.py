@@ -8,7 +8,7 @@ from config.kernel.api.fields import Choice, Email, Id, Name, Permissions, Publi
 from config.kernel.api.serializers import Body, PagedQuery, Record
 from config.kernel.errors import Invalid
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
-from orgs.models import DataExport, Invitation, Organization
+from orgs.models import DataExport, EmailDomain, Invitation, Organization
 from orgs.services.invitations import BULK_LIMIT
 
 BUILT_IN_ROLES = [role.value for role in ROLE_PERMISSIONS]
@@ -16,6 +16,7 @@ ROLES = [role.value for role in Role]
 ROLES_AFTER_TRANSFER = [Role.ADMIN.value, Role.DEVELOPER.value, Role.VIEWER.value]
 EVERY_PERMISSION = frozenset(Permission)
 TOKEN_LENGTH = 100
+LONGEST_TYPED = 300
 
 
 # -- organizations ---------------------------------------------------------------------------------------------------
@@ -210,3 +211,48 @@ class ExportRecord(Record):
     def get_downloadable(self, export: DataExport) -> bool:
         """By the file's path, which an archive loses together with its file."""
         return bool(export.path)
+
+
+# -- e-mail domains --------------------------------------------------------------------------------------------------
+class EmailDomainRecord(Record):
+    """A domain of e-mail addresses, and the TXT record that proves it."""
+
+    id = Id("edm")
+    domain = serializers.CharField(help_text="As the DNS writes it.")
+    status = serializers.ChoiceField(choices=EmailDomain.Status.values)
+    txt_name = serializers.CharField(help_text="Where the TXT record belongs.")
+    txt_value = serializers.CharField(help_text="What it says.")
+    failure = serializers.CharField(help_text="What the last check found instead; empty when all is well.")
+    vouched_for = serializers.SerializerMethodField(
+        help_text="Whether the operator's staff proved it; then no check undoes it."
+    )
+    checked_at = serializers.DateTimeField(allow_null=True)
+    proven_at = serializers.DateTimeField(allow_null=True)
+    missing_since = serializers.DateTimeField(
+        allow_null=True, help_text="Since when checks do not see the record of a proven domain."
+    )
+    lost_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_vouched_for(self, domain: EmailDomain) -> bool:
+        """The reason is for the audit log."""
+        return bool(domain.vouched_for)
+
+
+class NewEmailDomain(Body):
+    """A domain to register."""
+
+    domain = Text(max_length=LONGEST_TYPED, help_text="What stands behind the @, such as `example.com`.")
+
+
+class EmailDomainConfirmation(Body):
+    """Needed while people sign in by the domain or enforcement rests on it."""
+
+    confirm = Text(max_length=LONGEST_TYPED, required=False, help_text="The domain, to show that it is meant.")
+
+
+class EmailDomainQuery(PagedQuery):
+    """Filters of e-mail domains."""
+
+    status = Choice(choices=EmailDomain.Status.values, required=False)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from orgs.views import exports, home, invitations, landing, members, organizations, profile, roles
+from orgs.views import email_domains, exports, home, invitations, landing, members, organizations, profile, roles
 
 app_name = "orgs"
 
@@ -44,6 +44,17 @@ urlpatterns: list[URLPattern] = [
     path(f"{ORGANIZATION}/roles/new/", roles.RoleCreatePage.as_view(), name="role-create"),
     path(f"{ORGANIZATION}/roles/<str:role>/", roles.RoleEditPage.as_view(), name="role-edit"),
     path(f"{ORGANIZATION}/roles/<str:role>/delete/", roles.RoleDeletePage.as_view(), name="role-delete"),
+    path(f"{ORGANIZATION}/sign-in/domains/", email_domains.EmailDomainsPage.as_view(), name="email-domains"),
+    path(
+        f"{ORGANIZATION}/sign-in/domains/<str:email_domain>/check/",
+        email_domains.EmailDomainCheck.as_view(),
+        name="email-domain-check",
+    ),
+    path(
+        f"{ORGANIZATION}/sign-in/domains/<str:email_domain>/remove/",
+        email_domains.EmailDomainRemove.as_view(),
+        name="email-domain-remove",
+    ),
     path(f"{ORGANIZATION}/settings/", organizations.SettingsPage.as_view(), name="settings"),
     path(f"{ORGANIZATION}/settings/exports/", exports.ExportsPage.as_view(), name="exports"),
     path(

@@ -1,5 +1,6 @@
 """Staff pages of organizations and people, one module a noun."""
 
+from orgs.admin.email_domains import EmailDomainAdmin
 from orgs.admin.members import CustomRoleAdmin, InvitationAdmin, MembershipAdmin
 from orgs.admin.organizations import DataExportAdmin, OrganizationAdmin, RetiredSlugAdmin
 from orgs.admin.users import UserAdmin
@@ -7,6 +8,7 @@ from orgs.admin.users import UserAdmin
 __all__ = [
     "CustomRoleAdmin",
     "DataExportAdmin",
+    "EmailDomainAdmin",
     "InvitationAdmin",
     "MembershipAdmin",
     "OrganizationAdmin",

@@ -158,6 +158,7 @@ class OrganizationAdmin(StaffModelAdmin):
             "Projects": "projects_project",
             "Keys": "keys_key",
             "Usage by month": "projects_usagemonth",
+            "E-mail domains": "orgs_emaildomain",
             "Service grants": "orgs_servicegrant",
             "Exports": "orgs_dataexport",
             "Audit log": "audit_auditevent",

@@ -11,7 +11,7 @@ from config.kernel.access import organization
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import Permission
 from orgs.forms.organizations import ConfirmationForm, SettingsForm
-from orgs.models import Invitation, Membership, Organization
+from orgs.models import EmailDomain, Invitation, Membership, Organization
 from orgs.models.organization import erasure_time
 from orgs.selectors import guide
 from orgs.services.organizations import delete_organization, restore_organization, update_organization
@@ -43,6 +43,9 @@ class OverviewPage(Page):
             waiting = Invitation.objects.in_state(Invitation.State.PENDING).with_roles()
             context["waiting"] = waiting.order_by("-id")[:WAITING_SHOWN]
             context["waiting_count"] = waiting.count()
+        if Permission.MANAGE_SSO in self.admission.permissions:
+            lost = EmailDomain.objects.filter(status=EmailDomain.Status.LOST)
+            context["lost_domains"] = list(lost.order_by("-id").values_list("domain", flat=True))
         return self.show(context)
 
 
