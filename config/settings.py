@@ -256,9 +256,10 @@ TENANTRY_GITHUB_LABELS = environment.flag(
 environment.section("Calls to addresses that customers typed")
 TENANTRY_OUTBOUND_NETWORKS = environment.texts(
     "TENANTRY_OUTBOUND_NETWORKS",
-    [],
+    ["127.0.0.0/8", "::1/128"] if DEBUG else [],
     "Networks that may be called though they are not public, in which http:// is allowed too: `10.20.0.0/16` for "
     "identity providers inside your own network. Otherwise only https:// at public addresses is called.",
+    default_words="none; in development this very machine",
 )
 
 # -- mail ------------------------------------------------------------------------------------------------------------
@@ -386,6 +387,8 @@ TENANTRY_ACCESS = ACCESS
 TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
+TENANTRY_CONFIRM_PAGE = "sso:confirm"
+TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
 TENANTRY_HOT_ROUTES = {
     "/api/v1/keys/verify": "keys.hot.verification.verify_key",
@@ -438,6 +441,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
+DEVICE_COOKIE_NAME = "__Host-device" if SECURE else "device"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_TRUSTED_ORIGINS = [TENANTRY_URL]
 CSRF_FAILURE_VIEW = "config.kernel.problems.csrf_failure"

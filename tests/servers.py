@@ -17,8 +17,6 @@ if "DATABASE_OWNER_URL" not in os.environ:
 os.environ.setdefault("TENANTRY_SECRET_KEY", "for-tests-only-" + "0123456789abcdefghijklmnopqrstuvwxyz")
 os.environ.setdefault("TENANTRY_ENCRYPTION_KEYS", "Rm9yIHRlc3RzIG9ubHksIG5vdCBmb3IgYW55dGhpbmc=")
 os.environ["TENANTRY_DEBUG"] = "true"
-# Identity providers of the tests listen on this machine.
-os.environ["TENANTRY_OUTBOUND_NETWORKS"] = "127.0.0.0/8"
 os.environ["TENANTRY_URL"] = "http://127.0.0.1:8000"
 home = Path(os.environ.get("TENANTRY_HOME", ".tenantry")).resolve() / "workers" / WORKER
 home.mkdir(parents=True, exist_ok=True)

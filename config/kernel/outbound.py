@@ -110,6 +110,19 @@ def system_addresses(host: str, port: int) -> list[str]:
 Resolver = Callable[[str, int], list[str]]
 
 
+def require_encrypted(url: str) -> None:
+    """Raises OutboundRefused for http:// outside of the allowed networks, where browsers are sent, too."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return
+    try:
+        addresses = [ip_address(text) for text in system_addresses(parts.hostname or "", parts.port or 80)]
+    except (OSError, ValueError):
+        addresses = []
+    if not addresses or not all(map(is_listed, addresses)):
+        raise OutboundRefused("Write an address that begins with https://.")
+
+
 class _Call:
     """One request on its way: how names are resolved, and a lever on its connections for when the time is over."""
 
