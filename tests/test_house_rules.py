@@ -54,6 +54,8 @@ SYSTEM_SCOPES = {
     ("orgs/services/invitations.py", "invitation by its verified address"),
     ("orgs/services/second_factor.py", "who asks for a second factor of a person"),
     ("orgs/sign_in.py", "who governs the sign-in of a person"),
+    ("orgs/sign_in.py", "when a person last came in by single sign-on"),
+    ("sso/selectors.py", "the connections by which a person gets in"),
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
     ("projects/tidying.py", "forget old tracked events"),
