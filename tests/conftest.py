@@ -16,6 +16,7 @@ from tests import database
 from tests.browsers import signed_in
 from tests.cast import Cast, standing
 from tests.servers import WORKER
+from tests.zones import Zone, served
 
 
 def pytest_configure() -> None:
@@ -113,3 +114,11 @@ def browse(cast: Cast) -> Callable[[User | None], Client]:
         return signed_in(Client(), who) if who is not None else Client()
 
     return client
+
+
+@pytest.fixture
+def zone(settings: Any) -> Iterator[Zone]:
+    """The DNS, in which nothing exists until a test says so."""
+    zone = Zone()
+    with served(zone) as settings.TENANTRY_DNS_RESOLVER:
+        yield zone
