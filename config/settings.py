@@ -387,7 +387,6 @@ TENANTRY_ACCESS = ACCESS
 TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
-TENANTRY_CONFIRM_PAGE = "sso:confirm"
 TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
 TENANTRY_HOT_ROUTES = {
