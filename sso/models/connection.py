@@ -79,7 +79,11 @@ class Configuration(TenantModel):
     entity_id = models.CharField(max_length=500, blank=True)
     sso_url = models.CharField(max_length=500, blank=True)
     metadata_url = models.CharField(max_length=500, blank=True)
-    metadata_read_at = models.DateTimeField(null=True, blank=True)
+    metadata_read_at = models.DateTimeField(null=True, blank=True, help_text="When they last could be read.")
+    metadata_tried_at = models.DateTimeField(null=True, blank=True, help_text="When we last tried to read them.")
+    metadata_failure = models.CharField(
+        max_length=1000, blank=True, db_default="", help_text="Why they could not be read then; empty when they could."
+    )
     signs_response_only = models.BooleanField(
         default=False, help_text="The provider signs the whole response and not the assertion in it."
     )
@@ -98,6 +102,13 @@ class Configuration(TenantModel):
             models.UniqueConstraint(
                 fields=["org_id", "connection"], condition=models.Q(state="draft"), name="sso_configuration_one_draft"
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["metadata_tried_at"],
+                condition=models.Q(state="live") & ~models.Q(metadata_url=""),
+                name="sso_configuration_to_refresh",
+            )
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from sso.models.connection import Connection
 
 
 class ConnectionLogEntry(TenantModel):
-    """One sign-in, test or logout at a connection. `claims` are what was received, without tokens and secrets."""
+    """One sign-in, test, logout or reading of metadata at a connection. `claims` are what was received, without tokens and secrets."""
 
     class Outcome(models.TextChoices):
         """How it ended."""
@@ -20,6 +20,7 @@ class ConnectionLogEntry(TenantModel):
         TEST_PASSED = "test_passed"
         TEST_FAILED = "test_failed"
         SIGNED_OUT = "signed_out"
+        METADATA_FAILED = "metadata_failed"
 
     connection = TenantForeignKey(Connection, models.CASCADE, related_name="log")
     configuration_number = models.PositiveIntegerField()
@@ -38,6 +39,8 @@ class ConnectionLogEntry(TenantModel):
         db_table = "sso_connection_log"
         indexes = [
             models.Index(fields=["org_id", "connection", "-id"], name="sso_connection_log_newest"),
+            models.Index(fields=["org_id", "connection", "outcome", "-id"], name="sso_connection_log_by_outcome"),
+            models.Index(fields=["org_id", "connection", "email", "-id"], name="sso_connection_log_by_email"),
             models.Index(fields=["created_at"], name="sso_connection_log_by_age"),
         ]
 
