@@ -116,9 +116,16 @@ def browse(cast: Cast) -> Callable[[User | None], Client]:
     return client
 
 
-@pytest.fixture
-def zone(settings: Any) -> Iterator[Zone]:
-    """The DNS, in which nothing exists until a test says so."""
+@pytest.fixture(scope="session", autouse=True)
+def name_server() -> Iterator[Zone]:
+    """The DNS of the whole run, so that no test asks the real one."""
     zone = Zone()
     with served(zone) as settings.TENANTRY_DNS_RESOLVER:
         yield zone
+
+
+@pytest.fixture
+def zone(name_server: Zone) -> Iterator[Zone]:
+    """The DNS, in which nothing exists until a test says so."""
+    yield name_server
+    name_server.forget()

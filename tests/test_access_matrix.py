@@ -20,7 +20,16 @@ from config.kernel.permissions import GRANT_PERMISSIONS, ROLE_PERMISSIONS, Role
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Agent, PersonalToken, TokenSession
-from orgs.models import CustomRole, DataExport, Invitation, Membership, Organization, ServiceAccount, ServiceGrant
+from orgs.models import (
+    CustomRole,
+    DataExport,
+    EmailDomain,
+    Invitation,
+    Membership,
+    Organization,
+    ServiceAccount,
+    ServiceGrant,
+)
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
 from tests.browsers import signed_in
 from tests.cast import Cast
@@ -89,6 +98,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
             enrolment_expires_at=timezone.now() + timedelta(days=1),
             created_by=member.public_id,
         )
+        email_domain = EmailDomain.objects.create(domain=f"{organization.slug}.example", token="t")
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     now = timezone.now()
@@ -109,6 +119,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "grant": grant.public_id,
         "event": event.public_id,
         "domain": domain.public_id,
+        "email_domain": email_domain.public_id,
         "seen": seen.public_id,
         "resource": resource.trn,
         "resource_id": resource.public_id,

@@ -12,6 +12,10 @@ class Zone(BaseResolver):
     """Records by name. A name that is not here does not exist; `rcode` answers everything with an error."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Makes it empty."""
         self.texts: dict[str, list[str | list[str]]] = {}
         self.aliases: dict[str, str] = {}
         self.rcode = RCODE.NOERROR

@@ -39,6 +39,8 @@ GOOD = {
     "create_project": {"name": "New", "slug": "new-one"},
     "update_project": {"name": "New", "slug": "new-one", "unregistered_domains": "reject"},
     "register_domain": {"domain": "shop.example.com"},
+    "register_email_domain": {"domain": "acme.example"},
+    "remove_email_domain": {"confirm": "acme.example"},
     "set_project_role": {"role": "developer"},
     "create_key": {
         "kind": "secret", "mode": "live", "name": "New", "note": "x", "permissions": ["view_org"],
@@ -128,6 +130,7 @@ def values(cast):
         "event": "evt_01h455vb4pex5vsknk084sn02q",
         "export": "exp_01h455vb4pex5vsknk084sn02q",
         "domain": "dom_01h455vb4pex5vsknk084sn02q",
+        "email_domain": "edm_01h455vb4pex5vsknk084sn02q",
         "seen": "seen_01h455vb4pex5vsknk084sn02q",
         "grant": "grt_01h455vb4pex5vsknk084sn02q",
         "session": "ses_01h455vb4pex5vsknk084sn02q",

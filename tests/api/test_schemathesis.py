@@ -24,7 +24,7 @@ from keys.models import TokenSession
 from keys.services.agents import create_agent
 from keys.services.sessions import open_session
 from keys.services.tokens import create_token
-from orgs.models import DataExport, ServiceAccount, ServiceGrant
+from orgs.models import DataExport, EmailDomain, ServiceAccount, ServiceGrant
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from projects.models import Domain, Resource, SeenDomain
@@ -57,6 +57,7 @@ def existing(cast):
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
         account = ServiceAccount.objects.create(name="Gateway")
         grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=cast.owner.public_id)
+        email_domain = EmailDomain.objects.create(domain="acme.example", token="t")
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         event = AuditEvent.objects.order_by("-id").first()
     return {
@@ -74,6 +75,7 @@ def existing(cast):
         "export": export.public_id,
         "domain": domain.public_id,
         "seen": seen.public_id,
+        "email_domain": email_domain.public_id,
         "resource": resource.trn,
     }
 

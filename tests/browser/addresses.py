@@ -25,7 +25,7 @@ from keys.models import PersonalToken, TokenSession
 from keys.services.agents import create_agent, enrol_agent, revoke_agent
 from keys.services.keys import create_key, revoke_key, rotate_key
 from keys.services.sessions import open_session
-from orgs.models import CustomRole, DataExport, Invitation, Membership, ServiceAccount, ServiceGrant, User
+from orgs.models import CustomRole, DataExport, EmailDomain, Invitation, Membership, ServiceAccount, ServiceGrant, User
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
 from projects.models import Domain, ProjectMembership, Resource, SeenDomain, UsageDay, UsageMonth
@@ -162,6 +162,14 @@ def full(cast: Cast) -> Persona:
             domain = Domain.objects.create(
                 project=cast.project, pattern=pattern, is_loopback=pattern == "localhost", created_by=owner.public_id
             )
+        for name, fields in (
+            ("acme.example", {"status": "proven", "proven_at": now, "checked_at": now}),
+            ("lost.acme.example", {"status": "lost", "lost_at": now, "checked_at": now, "failure": "There is none."}),
+            ("missing.acme.example", {"status": "proven", "missing_since": now, "misses": 1, "proven_at": now}),
+            ("a-domain-with-quite-a-long-name.subdivision.acme.example", {}),
+        ):
+            EmailDomain.objects.create(domain=name, token="0123456789abcdef" * 2, **fields)
+        email_domain = EmailDomain.objects.get(domain="acme.example")
         SeenDomain.objects.create(
             project=cast.project, host="another-host-with-quite-a-long-name.example.org", is_loopback=False,
             last_seen_at=now,
@@ -199,6 +207,7 @@ def full(cast: Cast) -> Persona:
             "grant": grant.public_id,
             "event": event.public_id,
             "domain": domain.public_id,
+            "email_domain": email_domain.public_id,
             "resource_id": resource.public_id,
             "token": token.public_id,
             "agent": agent.public_id,
