@@ -10,7 +10,7 @@ from sso.models.connection import Connection
 
 
 class ConnectionLogEntry(TenantModel):
-    """One sign-in, test, logout or reading of metadata at a connection. `claims` are what was received, without tokens and secrets."""
+    """One sign-in, test, logout or failed reading of metadata. `claims` are what came, without tokens and secrets."""
 
     class Outcome(models.TextChoices):
         """How it ended."""

@@ -33,7 +33,7 @@ def activate_configuration(*, actor: Principal, configuration_id: UUID) -> Confi
         )
     configuration.tested_at = timezone.now()
     if configuration.state == Configuration.State.LIVE:
-        configuration.save(update_fields=["tested_at", "updated_at"])
+        configuration.save(update_fields=["tested_at"])  # updated_at tells since when it has been live
         return configuration
     before = Configuration.objects.filter(connection=connection, state=Configuration.State.LIVE).first()
     if before is not None:

@@ -1,0 +1,19 @@
+"""Forgetting what has served its time."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from config.kernel.tenancy.scope import system_scope
+from sso.models import ConnectionLogEntry, UsedAssertion
+
+LOG_LIFETIME = timedelta(days=90)
+
+
+def tidy() -> int:
+    """Forgets old lines of connections' logs, and assertions that are no longer good anyway. Returns how many."""
+    now = timezone.now()
+    with system_scope("forget old lines of connections' logs and assertions that have ended"):
+        lines = ConnectionLogEntry.objects.filter(created_at__lt=now - LOG_LIFETIME).delete_all()
+        assertions = UsedAssertion.objects.filter(expires_at__lt=now).delete_all()
+    return lines + assertions
