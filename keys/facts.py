@@ -4,7 +4,6 @@ Facts are small, since a web process keeps hundreds of thousands of them in memo
 """
 
 import ipaddress
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +12,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, connections
-from psycopg import Cursor as ServerCursor
+from django.db import connection
 
 from config.kernel.identifiers import public_id
 from config.kernel.permissions import KEY_PERMISSIONS
+from config.kernel.statements import fetched
 from config.kernel.tenancy.scope import system_scope
 from keys.uses import Used
 
@@ -140,14 +139,14 @@ def load_keys(digests: Iterable[bytes], projects: Projects = load_projects) -> d
     `projects` gives the facts of their projects. Whether the asker may know of a key is for the caller to decide.
     Raises django.db.Error.
     """
-    rows = _rows(KEYS, list(digests))
+    rows = fetched(KEYS, list(digests))
     found = projects({row[2] for row in rows}) if rows else {}
     return {row[0]: _key(row[1:], found[row[2]]) for row in rows if row[2] in found}
 
 
 def load_key(digest: bytes, project_of: Callable[[UUID], ProjectFacts | None]) -> KeyFacts | None:
     """The same for one key, in less time."""
-    rows = _rows(ONE_KEY, digest)
+    rows = fetched(ONE_KEY, digest)
     project = project_of(rows[0][1]) if rows else None
     return _key(rows[0], project) if project is not None else None
 
@@ -155,26 +154,6 @@ def load_key(digest: bytes, project_of: Callable[[UUID], ProjectFacts | None]) -
 def load_project(project_id: UUID) -> ProjectFacts | None:
     """One project of whatever organization."""
     return load_projects([project_id]).get(project_id)
-
-
-class _Own(threading.local):
-    """The cursor of each thread, made anew with each connection: making one costs as much as sending the statement."""
-
-    connection: Any = None
-    cursor: Any = None
-
-
-_own = _Own()
-
-
-def _rows(statement: str, parameter: bytes | list[bytes]) -> list[Any]:
-    # Past Django's cursor, which costs more than the look-up; no scope is needed, since the function finds by digest.
-    wrapper = connections[DEFAULT_DB_ALIAS]
-    wrapper.ensure_connection()
-    if _own.connection is not wrapper.connection:
-        _own.connection, _own.cursor = wrapper.connection, ServerCursor(wrapper.connection)
-    with wrapper.wrap_database_errors:
-        return _own.cursor.execute(statement, [parameter]).fetchall()
 
 
 def _key(row: tuple[Any, ...], project: ProjectFacts) -> KeyFacts:

@@ -53,10 +53,9 @@ def read_events(data: Any) -> list[Event]:
     """
     if not isinstance(data, list) or not 1 <= len(data) <= MOST_EVENTS:
         raise Invalid.field("events", f"Send a list of 1 to {MOST_EVENTS} events.")
-    now = timezone.now()
     events, wrong = [], {}
     for position, given in enumerate(data):
-        found = _read_event(given, now)
+        found = _read_event(given)
         if type(found) is Event:
             events.append(found)
         else:
@@ -66,12 +65,12 @@ def read_events(data: Any) -> list[Event]:
     return events
 
 
-def _read_event(given: Any, now: datetime) -> Event | dict[str, list[str]]:
+def _read_event(given: Any) -> Event | dict[str, list[str]]:
     """The event, or the sentences about its wrong fields."""
     if not isinstance(given, dict):
         return {"event": ["Send an object with a name."]}
     name, event_id = given.get("name"), given.get("id")
-    timestamp = _timestamp(given["timestamp"], now) if "timestamp" in given else None
+    timestamp = _timestamp(given["timestamp"]) if "timestamp" in given else None
     properties = _properties(given["properties"]) if "properties" in given else NO_PROPERTIES
     right = (
         _is_name(name),
@@ -80,7 +79,7 @@ def _read_event(given: Any, now: datetime) -> Event | dict[str, list[str]]:
         type(properties) is bytes,
         given.keys() <= FIELDS,
     )
-    if all(right):
+    if False not in right:
         return Event(name, event_id, timestamp, properties)  # type: ignore[arg-type] # what is wrong goes on
     sentences = {"name": BAD_NAME, "id": BAD_ID, "timestamp": timestamp, "properties": properties}
     errors = {
@@ -104,7 +103,7 @@ def _is_id(given: Any) -> bool:
     return isinstance(given, str) and 1 <= len(given) <= EVENT_ID_LENGTH and given.isprintable()
 
 
-def _timestamp(given: Any, now: datetime) -> datetime | str | None:
+def _timestamp(given: Any) -> datetime | str | None:
     """The time in UTC, None for none, or the sentence about what is wrong."""
     if given is None:
         return None
@@ -114,6 +113,7 @@ def _timestamp(given: Any, now: datetime) -> datetime | str | None:
         moment = datetime.fromisoformat(given.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return BAD_TIMESTAMP
+    now = timezone.now()
     if moment < now - OLDEST:
         return OLD_TIMESTAMP
     return EARLY_TIMESTAMP if moment > now + NEWEST else moment

@@ -5,7 +5,7 @@ is written at once; under load, a commit is shared by many. Each is answered onl
 """
 
 import os
-import time
+from collections import deque
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -20,10 +20,10 @@ from keys.tracking.writing import Source, Submission, Tracked, write
 MOST_ROWS = 5000
 IDLE_SECONDS = 60.0
 LONGEST_WAIT = 30.0
-# Whom the last commit has woken come back one after the other. Under load it pays to wait for them, rather than to go
-# off with the first: alone, or among a few, nobody waits.
+# Whom the last commit has woken come back one after the other. Under load it pays to wait until as many are there
+# again, for a moment at most, rather than to go off with the first: alone, or among a few, nobody waits.
 CROWD = 8
-GATHERING_SECONDS = 0.002
+GATHERING_SECONDS = 0.004
 
 logger = structlog.get_logger()
 
@@ -53,7 +53,9 @@ class Intake:
     """The queue of one process and the thread that writes it."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Submission] = SimpleQueue()
+        self._waiting: deque[Submission] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._enough = 1
         self._starting = Lock()
         self._process = 0
 
@@ -64,29 +66,46 @@ class Intake:
                 if self._process != os.getpid():
                     Thread(target=self._work, name="usage", daemon=True).start()
                     self._process = os.getpid()
-        self._queue.put(submission)
+        self._waiting.append(submission)
+        if len(self._waiting) >= self._enough:
+            self._bell.put(None)
 
     def _work(self) -> None:
-        batch: list[Submission] = []
         while True:
-            crowded = len(batch) >= CROWD
-            try:
-                batch = [self._queue.get(timeout=IDLE_SECONDS)]
-            except Empty:
+            if len(self._waiting) < self._enough and self._enough > 1:
+                self._listen(GATHERING_SECONDS)
+            # Who came before this line may not have rung; who comes after it does.
+            self._enough = 1
+            if not self._waiting and not self._listen(IDLE_SECONDS):
                 connection.close()
-                batch = []
-                continue
-            if crowded:
-                time.sleep(GATHERING_SECONDS)
-            rows = len(batch[0].events)
-            while rows < MOST_ROWS:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except Empty:
-                    break
-                rows += len(batch[-1].events)
-            settle(batch)
-            reset_queries()  # in development Django keeps what it ran, which elsewhere each request forgets
+            batch = self._gathered()
+            if batch:
+                self._expect(len(batch) if len(batch) >= CROWD else 1)
+                settle(batch)
+                reset_queries()  # in development Django keeps what it ran, which elsewhere each request forgets
+
+    def _expect(self, number: int) -> None:
+        """From now on the bell rings when so many are waiting. Earlier rings are forgotten."""
+        self._enough = number
+        while not self._bell.empty():
+            self._listen(0)
+
+    def _listen(self, seconds: float) -> bool:
+        """Waits for the bell; False when it did not ring. It may have rung for somebody who was served already."""
+        try:
+            self._bell.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+    def _gathered(self) -> list[Submission]:
+        """Who is waiting, as far as one commit should hold them."""
+        batch: list[Submission] = []
+        rows = 0
+        while rows < MOST_ROWS and self._waiting:
+            batch.append(self._waiting.popleft())
+            rows += len(batch[-1].events)
+        return batch
 
 
 def settle(batch: Sequence[Submission]) -> None:

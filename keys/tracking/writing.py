@@ -20,6 +20,7 @@ from audit.services import Target, record
 from config.kernel.errors import AuthFailure, QuotaExceeded, TenantryError
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
+from config.kernel.statements import fetched
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope
 from keys.tracking import statements
@@ -146,9 +147,9 @@ def write(submissions: Sequence[Submission], *, again: bool = False) -> None:
     and counted as accepted. Raises django.db.Error, after which nothing is settled.
     """
     batch = Batch(submissions)
+    if not again and not connection.in_atomic_block and _write_at_once(batch):
+        return
     with system_scope("usage of several organizations in one commit"):
-        if not again and _write_at_once(batch):
-            return
         if not _write_closely(batch, again=again):
             _begin_months(batch)
             _write_closely(batch, again=again, begun=True)
@@ -160,12 +161,13 @@ def _write_at_once(batch: Batch) -> bool:
     False when nothing was added, since a month is new, or an organization would pass the next threshold of its plan.
     """
     limits = {name: plan.events for name, plan in plans.plans().items()}
-    with connection.cursor() as cursor:
-        enough, repeated = _add_events(cursor, batch, batch.submissions, limits)
+    parameters = _parameters(batch, batch.submissions, batch.wanted, limits)
+    enough, repeated = fetched(statements.ADD_EVENTS, *parameters)[0]
     if not enough:
         return False
+    known = set(repeated)
     for submission in batch.submissions:
-        duplicates = sum(row_id in repeated for row_id in submission.ids) if repeated else 0
+        duplicates = sum(row_id in known for row_id in submission.ids) if known else 0
         submission.tracked = Tracked(len(submission.ids) - duplicates, duplicates)
     return True
 
@@ -174,11 +176,17 @@ def _add_events(
     cursor: Any, batch: Batch, submissions: Sequence[Submission], limits: dict[str, int | None]
 ) -> tuple[bool, set[UUID]]:
     """Whether there was room for them all under these limits, and which rows were there before."""
-    wanted = orjson.dumps(wanted_by(submissions), option=orjson.OPT_NON_STR_KEYS).decode()
-    rows = batch.as_text(submissions)
-    cursor.execute(statements.ADD_EVENTS, [wanted, orjson.dumps(limits).decode(), batch.month, batch.now, rows])
+    cursor.execute(statements.ADD_EVENTS, _parameters(batch, submissions, wanted_by(submissions), limits))
     enough, repeated = cursor.fetchone()
     return enough, set(repeated)
+
+
+def _parameters(
+    batch: Batch, submissions: Sequence[Submission], wanted: dict[UUID, int], limits: dict[str, int | None]
+) -> list[Any]:
+    """Of ADD_EVENTS."""
+    asked = orjson.dumps(wanted, option=orjson.OPT_NON_STR_KEYS).decode()
+    return [asked, orjson.dumps(limits).decode(), batch.month, batch.now, batch.as_text(submissions)]
 
 
 def _begin_months(batch: Batch) -> None:
