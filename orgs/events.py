@@ -28,7 +28,13 @@ ORGANIZATION_ERASED = declare(
 )
 
 MEMBER_JOINED = declare(
-    "member.joined", "A person became a member.", {"role": "their role", "invitation": "the invitation's id"}
+    "member.joined",
+    "A person became a member.",
+    {
+        "role": "their role",
+        "invitation": "the invitation's id",
+        "connection": "the connection by which they came, without an invitation",
+    },
 )
 MEMBER_ROLE_CHANGED = declare("member.role_changed", "A member's role changed.", {"changes": "the role: [old, new]"})
 MEMBER_REMOVED = declare("member.removed", "A member was removed.", {"role": "the role they had"})
@@ -83,11 +89,16 @@ EXPORT_REQUESTED = declare("export.requested", "An owner asked for an archive of
 EXPORT_FINISHED = declare("export.finished", "The archive is ready.", {"rows": "rows in it", "size": "bytes"})
 EXPORT_DOWNLOADED = declare("export.downloaded", "The archive was downloaded.")
 
-USER_CREATED = declare("user.created", "A user was created.", {"how": "sign-up, bootstrap, invitation or staff"})
+USER_CREATED = declare(
+    "user.created", "A user was created.", {"how": "sign-up, bootstrap, invitation, staff or single sign-on"}
+)
 USER_UPDATED = declare("user.updated", "A person changed their name.", {"changes": "the name: [old, new]"})
 USER_DISABLED = declare("user.disabled", "Staff disabled a user.", {"reason": "why"})
 USER_ENABLED = declare("user.enabled", "Staff enabled a user again.")
 USER_PASSWORD_RESET = declare("user.password_reset", "Staff set a temporary password.")
+USER_PASSWORD_CHANGED = declare(
+    "user.password_changed", "A person chose a new password.", {"how": "changed, set or reset by mail"}
+)
 USER_SECOND_FACTOR_ADDED = declare(
     "user.second_factor_added",
     "Somebody set up a second factor.",
@@ -162,6 +173,21 @@ BREAK_GLASS_USED = declare(
     "break_glass.used", "An owner came in by a break-glass code.", {"left": "how many of their codes are left"}
 )
 BREAK_GLASS_REFUSED = declare("break_glass.refused", "Somebody tried to come in by a break-glass code and failed.")
+USER_CONFIRMED = declare(
+    "user.confirmed", "Somebody signed in confirmed once more that it is them.", {"method": "how"}
+)
+USER_CONFIRMATION_FAILED = declare(
+    "user.confirmation_failed", "Somebody signed in could not confirm that it is them.", {"method": "how"}
+)
+USER_NEW_DEVICE = declare(
+    "user.new_device", "Somebody signed in from a browser not seen before.", {"device": "browser and system"}
+)
+BROWSER_SESSION_ENDED = declare(
+    "browser_session.ended", "The session of a browser was ended.", {"device": "browser and system"}
+)
+BROWSER_SESSIONS_ENDED = declare(
+    "browser_session.others_ended", "A person ended their sessions in other browsers.", {"count": "how many"}
+)
 
 ENCRYPTION_KEY_ROTATED = declare(
     "encryption_key.rotated",

@@ -8,10 +8,15 @@ PATH = "/.well-known/openid-configuration"
 NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 MOST_BYTES = 256 * 1024
 OK = 200
+OUT_OF_ORDER = 500
 
 
 class UnfitProvider(ValueError):
     """No provider that people can sign in through. The message is a sentence."""
+
+
+class UnreachableProvider(UnfitProvider):
+    """It does not answer, or says itself that it is out of order."""
 
 
 def discovery_url(issuer: str) -> str:
@@ -32,9 +37,9 @@ def discover(issuer: str) -> dict[str, Any]:
             raise UnfitProvider("An issuer has no ? and no # in it.")
         answer = OutboundSession(most_bytes=MOST_BYTES).get(discovery_url(issuer))
     except OutboundRefused as error:
-        raise UnfitProvider(str(error)) from None
+        raise UnreachableProvider(str(error)) from None
     if answer.status_code != OK:
-        raise UnfitProvider(
+        raise (UnreachableProvider if answer.status_code >= OUT_OF_ORDER else UnfitProvider)(
             f"{discovery_url(issuer)} answered with status {answer.status_code}; check the issuer for a typing mistake."
         )
     try:

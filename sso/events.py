@@ -59,3 +59,31 @@ METADATA_FAILED = declare(
     "The identity provider's metadata could not be read. The certificates stay as they are.",
     {"cause": "why, in a sentence"},
 )
+ACCOUNT_LINKED = declare(
+    "user.account_linked",
+    "Somebody signed in with Google or GitHub for the first time, by an address that is verified there and here.",
+    {"provider": "google or github"},
+)
+DEVICE_APPROVED = declare(
+    "device.approved",
+    "Somebody let a command line sign in as them.",
+    {"client": "what it calls itself", "organization": "the one it works in, or all"},
+)
+DEVICE_DENIED = declare(
+    "device.denied", "Somebody refused a command line that wanted to sign in.", {"client": "what it calls itself"}
+)
+IDENTITY_LINKED = declare(
+    "sso_identity.linked",
+    "A person came in through single sign-on for the first time: their account at the identity provider is known now.",
+    {"connection": "the connection", "issuer": "the identity provider's name for itself"},
+)
+IDENTITY_UNLINKED = declare(
+    "sso_identity.unlinked",
+    "An admin let a person come in with another account at the identity provider the next time.",
+    {"connection": "the connection"},
+)
+PROVIDER_LOGGED_OUT = declare(
+    "sso_connection.logged_out",
+    "The identity provider said that somebody signed out there, which ended their sessions here.",
+    {"browsers": "how many sessions in browsers", "programs": "how many sessions of programs"},
+)

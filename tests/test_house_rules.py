@@ -53,12 +53,19 @@ SYSTEM_SCOPES = {
     ("orgs/services/invitations.py", "invitation by its token"),
     ("orgs/services/invitations.py", "invitation by its verified address"),
     ("orgs/services/second_factor.py", "who asks for a second factor of a person"),
+    ("orgs/enforcing.py", "enforcement of single sign-on that is due"),
+    ("orgs/services/break_glass.py", "break-glass code by its digest"),
+    ("orgs/services/break_glass.py", "organizations whose break-glass codes a person holds"),
     ("orgs/sign_in.py", "who governs the sign-in of a person"),
     ("orgs/sign_in.py", "when a person last came in by single sign-on"),
     ("sso/selectors.py", "the connections by which a person gets in"),
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
+    ("sso/access.py", "connection by its address"),
     ("projects/tidying.py", "forget old tracked events"),
+    ("sso/notices.py", "certificates of identity providers that end soon"),
+    ("sso/rechecking.py", "metadata of identity providers that are due to be read"),
+    ("sso/tidying.py", "forget old lines of connections' logs and assertions that have ended"),
 }
 
 

@@ -18,7 +18,7 @@ from config.kernel.principals import Principal, UserPrincipal
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from orgs import events
-from orgs.models import Invitation, Membership, Organization, User
+from orgs.models import Invitation, Membership, Organization, RemovedMember, User
 from orgs.models.user import normalize_email
 from orgs.services.authority import lock_organization, require_authority_over, role_from
 from orgs.services.members import require_manager
@@ -224,6 +224,7 @@ def _join(*, actor: UserPrincipal, invitation_id: UUID, organization_id: UUID) -
         membership = Membership.objects.create(
             user=User.objects.get(id=actor.user_id), role=invitation.role, custom_role=invitation.custom_role
         )
+        RemovedMember.objects.filter(user_id=actor.user_id).delete()
         record(
             events.INVITATION_ACCEPTED,
             actor=actor,

@@ -16,7 +16,7 @@ from config.kernel.events import EventType
 from config.kernel.permissions import Permission, Role
 from config.kernel.principals import Principal, UserPrincipal
 from orgs import events
-from orgs.models import Membership
+from orgs.models import Membership, RemovedMember
 from orgs.services.authority import lock_organization, permissions_of, require_authority_over, role_from
 from orgs.services.targets import member_target
 
@@ -76,7 +76,10 @@ def change_role(*, actor: Principal, user_id: UUID, role: str, custom_role_id: U
 
 @transaction.atomic
 def remove_member(*, actor: Principal, user_id: UUID) -> None:
-    """Ends a membership. Whoever removes themselves leaves. Raises Absent, Forbidden, LastOwner."""
+    """Ends a membership; single sign-on does not bring it back. Whoever removes themselves leaves.
+
+    Raises Absent, Forbidden, LastOwner.
+    """
     if isinstance(actor, UserPrincipal) and actor.user_id == user_id:
         leave(actor=actor)
         return
@@ -85,6 +88,7 @@ def remove_member(*, actor: Principal, user_id: UUID) -> None:
     membership = member_of(user_id)
     require_authority_over(actor, membership.permissions)
     _end(membership, event=events.MEMBER_REMOVED, actor=actor)
+    RemovedMember.objects.get_or_create(user_id=user_id)
 
 
 @transaction.atomic
