@@ -6,8 +6,9 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from config.kernel.tenancy.scope import system_scope
-from orgs.models import Organization
+from orgs.models import EmailDomain, Organization
 from orgs.services.sign_in_policies import LiveConnection
+from orgs.sign_in import domain_of
 from sso.addresses import start_url
 from sso.models import Configuration
 
@@ -53,3 +54,12 @@ def ways_in(organization_ids: Iterable[UUID], *, to: str) -> list[WayIn]:
         )
         for row in rows
     ]
+
+
+def connections_of_domain(email: str, *, to: str) -> list[WayIn]:
+    """The enabled connections of the organization that has proven this address's domain. Looks at no person."""
+    with system_scope("whose e-mail domain it is"):
+        proven = EmailDomain.objects.proven().filter(domain=domain_of(email)).values_list("org_id", flat=True)
+        active = Organization.objects.filter(id__in=list(proven), status=Organization.Status.ACTIVE)
+        found = list(active.values_list("id", flat=True))
+    return ways_in(found, to=to) if found else []

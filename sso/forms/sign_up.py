@@ -1,4 +1,4 @@
-"""Forms of signing up and in."""
+"""What we ask of somebody who signs up."""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+"""What the REST interface of sign-in reads and shows."""

@@ -1,0 +1,58 @@
+"""Signing in command lines, as the REST interface reads and shows it."""
+
+from rest_framework import serializers
+
+from config.kernel.api.fields import Name, Text
+from config.kernel.api.serializers import Body, Record
+from keys.serializers.sessions import CODE_LENGTH
+from keys.serializers.tokens import REFERENCE_LENGTH
+
+DEVICE_CODE_LENGTH = 80
+TOKEN_LENGTH = 8192
+
+
+class NewDevice(Body):
+    """A command line that wants to sign in."""
+
+    client_name = Name(help_text="What the person is asked about: “acme CLI on build-7”.")
+
+
+class BegunDeviceRecord(Record):
+    """What the command line shows, and what it keeps."""
+
+    device_code = serializers.CharField(help_text="For `auth/device/token`. Show it to nobody.")
+    user_code = serializers.CharField(help_text="What the person types at `verification_uri`.")
+    verification_uri = serializers.CharField(help_text="The page to open in a browser.")
+    verification_uri_complete = serializers.CharField(help_text="The same with the code in it.")
+    expires_in = serializers.IntegerField(help_text="Seconds until both codes end.")
+    interval = serializers.IntegerField(help_text="Seconds to wait between two questions.")
+
+
+class DeviceCode(Body):
+    """A device code."""
+
+    device_code = Text(max_length=DEVICE_CODE_LENGTH, trim_whitespace=False)
+
+
+class SocialSignIn(Body):
+    """What a command line got from Google or GitHub for the client that the operator named for command lines."""
+
+    provider = serializers.ChoiceField(choices=["google", "github"])
+    token = Text(
+        max_length=TOKEN_LENGTH,
+        trim_whitespace=False,
+        help_text="Google's ID token or GitHub's access token, made within the last ten minutes. It works once.",
+    )
+    otp = Text(
+        max_length=CODE_LENGTH,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="The code of the person's second factor, if they have one.",
+    )
+    organization = Text(
+        max_length=REFERENCE_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="The id or slug of the one organization that the session works in; without it in all of theirs.",
+    )
