@@ -17,7 +17,7 @@ from keys.api.keys import KeyRelease, KeyRevocation, KeyRotation, Keys, OneKey
 from keys.api.leaks import LeakReports
 from keys.api.licences import LicenceVerification
 from keys.api.service_grants import GrantWithdrawal, OneServiceGrant, ServiceAccounts, ServiceGrants
-from keys.api.sessions import OneSession, Sessions
+from keys.api.sessions import BrowserSessions, OneBrowserSession, OneSession, Sessions
 from keys.api.sign_in import Login, Logout, LogoutEverywhere, Refresh
 from keys.api.tokens import OneToken, Tokens
 from keys.api.tracking import Tracking
@@ -72,6 +72,8 @@ urlpatterns = [
     path("agents/refresh", AgentRenewal.as_view(), name="api-agents-refresh"),
     path("me/sessions", Sessions.as_view(), name="api-sessions"),
     path("me/sessions/<str:session>", OneSession.as_view(), name="api-session"),
+    path("me/browser-sessions", BrowserSessions.as_view(), name="api-browser-sessions"),
+    path("me/browser-sessions/<str:browser_session>", OneBrowserSession.as_view(), name="api-browser-session"),
     path("me/tokens", Tokens.as_view(), name="api-tokens"),
     path("me/tokens/<str:token>", OneToken.as_view(), name="api-token"),
 ]

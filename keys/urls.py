@@ -49,6 +49,11 @@ urlpatterns = [
     path(f"{AGENTS}<str:agent>/revoke/", agents.AgentRevoke.as_view(), name="agent-revoke"),
     path("profile/sessions/", sessions.SessionList.as_view(), name="sessions"),
     path("profile/sessions/end/", sessions.SessionsEnd.as_view(), name="sessions-end"),
+    path(
+        "profile/sessions/browsers/<str:browser_session>/end/",
+        sessions.BrowserSessionEnd.as_view(),
+        name="browser-session-end",
+    ),
     path("profile/sessions/<str:session>/end/", sessions.SessionEnd.as_view(), name="session-end"),
     path("profile/tokens/", tokens.TokenList.as_view(), name="tokens"),
     path("profile/tokens/new/", tokens.TokenCreate.as_view(), name="token-create"),

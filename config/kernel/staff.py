@@ -127,7 +127,7 @@ class StaffAction:
     """Something that staff may do to one row.
 
     `run` takes the actor, the row and the form's values by name, and calls one service; `applies` says for which rows
-    the button is there; `explanation` tells what will happen.
+    the button is there; `explanation` tells what will happen. One that `removes` the row leads back to the list.
     """
 
     name: str
@@ -137,6 +137,7 @@ class StaffAction:
     form: type[StaffForm] = StaffForm
     applies: Callable[[Any], bool] = lambda _row: True
     danger: bool = False
+    removes: bool = False
 
 
 class StaffModelAdmin(ModelAdmin):
@@ -236,7 +237,8 @@ class StaffModelAdmin(ModelAdmin):
         back = self.address_of("change", quote(row.pk))
 
         def run(values: Mapping[str, Any]) -> tuple[Outcome, str]:
-            return action.run(actor=staff_principal(request), row=row, **values), back
+            outcome = action.run(actor=staff_principal(request), row=row, **values)
+            return outcome, self.address_of("changelist") if action.removes else back
 
         return self._ask(
             request,

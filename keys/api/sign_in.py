@@ -9,7 +9,7 @@ from config.kernel.access import PUBLIC, SIGNED_IN
 from config.kernel.api.idempotency import HEADER, given_key
 from config.kernel.api.operations import operation
 from config.kernel.api.views import ApiView
-from config.kernel.errors import AuthFailure, Forbidden, RateLimited
+from config.kernel.errors import AuthFailure, Forbidden, RateLimited, SecondFactorRequired
 from config.kernel.identifiers import public_id
 from config.kernel.principals import UserPrincipal
 from keys.models import TokenSession
@@ -23,12 +23,14 @@ class Login(ApiView):
 
     access = {"POST": PUBLIC}
 
-    @operation("login", IssuedTokensRecord, body=SignIn, refusals=[AuthFailure, RateLimited])
+    @operation("login", IssuedTokensRecord, body=SignIn, refusals=[AuthFailure, SecondFactorRequired, RateLimited])
     def post(self, request: Request) -> Response:
         """Signs a program in as a person: an access token for 15 minutes, and a refresh token for the next ones.
 
         Whatever is wrong, the answer is the same 401: the address, the password, a missing or wrong code, an account
-        that is disabled, unverified or must change its password, an organization that the person is not in.
+        that is disabled, unverified or must change its password, an organization that the person is not in. `otp` is a
+        code of the person's authenticator or one of their recovery codes; whoever has a passkey alone sends the latter.
+        An organization that asks for a second factor of somebody who has none is answered with 403.
         """
         body = self.read()
         issued = sessions.sign_in(
@@ -85,11 +87,11 @@ class LogoutEverywhere(ApiView):
 
     @operation("logout_everywhere", EndedSessions, refusals=[Forbidden])
     def post(self, request: Request) -> Response:
-        """Ends every session that programs have as this person, this one included. Browsers stay signed in."""
+        """Ends every session of this person, in programs and in browsers, this one included."""
         actor = person(self.admission)
         if actor.session_id is None:
             whole_person(self.admission)
-        ended = sessions.end_all_sessions(actor=actor, user_id=actor.user_id)
+        ended = sessions.end_everything(actor=actor, user_id=actor.user_id)
         return Response(EndedSessions({"ended": ended}).data)
 
 

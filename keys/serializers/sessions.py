@@ -63,6 +63,21 @@ class SessionRecord(Record):
     expires_at = serializers.DateTimeField(help_text="When it ends, unless it is refreshed until then.")
 
 
+class BrowserSessionRecord(Record):
+    """A browser that the person is signed in with."""
+
+    id = Id("ses")
+    device = serializers.CharField(help_text="Browser and system in words, as its User-Agent tells them.")
+    user_agent = serializers.CharField(help_text="What the browser calls itself.")
+    method = serializers.ChoiceField(
+        choices=[method.value for method in Method], help_text="How the person signed in."
+    )
+    ip = serializers.CharField(allow_null=True, help_text="The address that it was last used from.")
+    signed_in_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(help_text="When it was last used, to five minutes.")
+    expires_at = serializers.DateTimeField(source="expire_date", help_text="When it ends by itself.")
+
+
 class EndedSessions(Record):
     """How many sessions were ended."""
 

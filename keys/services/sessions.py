@@ -4,7 +4,6 @@ Every way in opens its session by `open_session`, and `permit_program_sign_in` i
 person may have one now; refreshing asks it again.
 """
 
-import hashlib
 import hmac
 import os
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from django.utils import timezone
 from audit.services import Target, record, record_refused
 from config.kernel.access import organization_gate
 from config.kernel.context import current_request
-from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
+from config.kernel.errors import Absent, AuthFailure, OrganizationInactive, SsoRequired
 from config.kernel.principals import ANONYMOUS, Principal, UserPrincipal
 from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
-from config.kernel.throttling import forget_tries, require_try
+from config.kernel.throttling import Secret, forgive, require_patience
 from keys import events, signing
 from keys.credentials import NewCredential, derived, digest_of, generate, prefix_of
 from keys.models import RefreshToken, TokenSession
@@ -30,9 +29,12 @@ from orgs import events as orgs_events
 from orgs.models import Organization, User
 from orgs.models.user import normalize_email
 from orgs.selectors import verified_emails_of
-from orgs.services.second_factor import accepted_device, confirmed_device
+from orgs.services import browser_sessions
+from orgs.services.refused_sign_ins import note_method_refused
+from orgs.services.second_factor import given_factor, has_second_factor
 from orgs.services.targets import user_target
 from orgs.sign_in import MethodRefused, validate_auth_method
+from orgs.sign_in_demands import GuestsRefused
 
 PREFIX = "rft_"
 ACCESS_LIFETIME = timedelta(minutes=15)
@@ -42,10 +44,6 @@ SESSION_LIFETIME = timedelta(days=90)
 # For how long a client that got no answer may repeat its refresh under the same Idempotency-Key.
 RETRY_WITHIN = timedelta(minutes=10)
 SALT_BYTES = 32
-
-ADDRESS_LIMIT = "60/minute"
-ACCOUNT_LIMIT = "10/5minutes"
-SIGN_IN = "program sign-in"
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,13 @@ def sign_in(*, email: str, password: str, code: str | None = None, organization:
     Raises AuthFailure for whatever is wrong, in the same time, and records it; RateLimited for too many tries.
     """
     email = normalize_email(email)
-    account = hashlib.sha256(email.encode()).hexdigest()
-    require_try(SIGN_IN, f"address:{current_request().ip}", limit=ADDRESS_LIMIT)
-    require_try(SIGN_IN, f"account:{account}", limit=ACCOUNT_LIMIT)
+    require_patience(Secret.PASSWORD, account=email)
     try:
         user = _proven(email, password, code)
         issued = open_session(user=user, method=Method.PASSWORD, organization=organization)
-    except AuthFailure:
+    except AuthFailure as failure:
+        if isinstance(failure, MethodRefused):
+            note_method_refused(failure, method=Method.PASSWORD, email=email)
         record_refused(
             orgs_events.USER_SIGN_IN_FAILED,
             actor=ANONYMOUS,
@@ -79,7 +77,7 @@ def sign_in(*, email: str, password: str, code: str | None = None, organization:
             org_id=INSTALLATION_ID,
         )
         raise
-    forget_tries(SIGN_IN, f"account:{account}", limit=ACCOUNT_LIMIT)
+    forgive(Secret.PASSWORD, account=email)
     return issued
 
 
@@ -92,25 +90,24 @@ def _proven(email: str, password: str, code: str | None) -> User:
     if user is None:
         User().set_password(password)
         raise AuthFailure
-    if not user.check_password(password):
-        raise AuthFailure
+    right = user.check_password(password)
+    # Asked before the password counts for anything, so that neither the answer nor its time tells whether it is right.
     permit_program_sign_in(user=user, method=Method.PASSWORD)
-    if confirmed_device(user) is not None and accepted_device(user=user, code=code or "") is None:
+    if not right:
+        raise AuthFailure
+    if has_second_factor(user) and given_factor(user=user, code=code or "") is None:
         raise AuthFailure
     return user
 
 
 def permit_program_sign_in(*, user: User, method: Method, sso_organization_id: UUID | None = None) -> None:
-    """Whether programs may be signed in as this person by this method, now. Raises AuthFailure.
+    """Whether programs may be signed in as this person by this method, now. Raises AuthFailure, of which MethodRefused.
 
     Asked by every way in and by every refresh, so that no rule about signing in is anywhere else.
     """
     if not user.is_active or user.must_change_password or user.email not in verified_emails_of(user.id):
         raise AuthFailure
-    try:
-        validate_auth_method(method=method, user=user, organization_id=sso_organization_id)
-    except MethodRefused:
-        raise AuthFailure from None
+    validate_auth_method(method=method, user=user, organization_id=sso_organization_id)
 
 
 def open_session(
@@ -155,7 +152,7 @@ def _organization(user: User, reference: str | None) -> Organization | None:
     principal = UserPrincipal.of(user_id=user.id, email=user.email)
     try:
         return organization_gate().admit(principal, reference, while_inactive=False).organization
-    except (Absent, OrganizationInactive):
+    except (Absent, GuestsRefused, OrganizationInactive, SsoRequired):
         raise AuthFailure from None
 
 
@@ -167,11 +164,40 @@ def refresh(*, token: str, retry_key: str | None = None) -> IssuedTokens:
     """
     if prefix_of(token) != PREFIX:
         raise AuthFailure
-    with transaction.atomic():
-        issued = _refresh(token, retry_key)
+    try:
+        with transaction.atomic():
+            issued = _refresh(token, retry_key)
+    except MethodRefused as refusal:
+        row = RefreshToken.objects.select_related("session__user").get(digest=digest_of(token))
+        end_refused(row.session, refusal)
+        raise
     if issued is None:
         raise AuthFailure
     return issued
+
+
+def require_method(session: TokenSession) -> None:
+    """Whether the way by which a session began is still one by which its person may come. Raises MethodRefused.
+
+    One that is not ends at once, so that it is refused and recorded a single time.
+    """
+    try:
+        validate_auth_method(
+            method=Method(session.method), user_id=session.user_id, organization_id=session.sso_organization_id
+        )
+    except MethodRefused as refusal:
+        end_refused(session, refusal)
+        raise
+
+
+def end_refused(session: TokenSession, refusal: MethodRefused) -> None:
+    """Ends a session that single sign-on no longer lets be, and writes so to the logs of those who require it."""
+    with transaction.atomic():
+        row = TokenSession.objects.select_for_update().get(id=session.id)
+        if row.ended_at is not None:
+            return
+        _end(row, TokenSession.End.REVOKED)
+    note_method_refused(refusal, method=Method(session.method), user=session.user)
 
 
 def _refresh(token: str, retry_key: str | None) -> IssuedTokens | None:
@@ -251,11 +277,18 @@ def end_session(
 
 @transaction.atomic
 def end_all_sessions(*, actor: Principal, user_id: UUID) -> int:
-    """Ends every session that programs have as this person. Returns how many there were."""
+    """Ends every session that programs have as this person. Returns how many there were. Browsers' are not of them."""
     rows = list(TokenSession.objects.select_for_update().of_user(user_id).living().order_by("id"))
     for row in rows:
         end_session(actor=actor, user_id=user_id, session=row.public_id, reason=TokenSession.End.SIGNED_OUT)
     return len(rows)
+
+
+@transaction.atomic
+def end_everything(*, actor: Principal, user_id: UUID, but: UUID | None = None) -> int:
+    """Ends the sessions of programs and of browsers, except the browser's of that id. Returns how many there were."""
+    user = User.objects.get(id=user_id)
+    return end_all_sessions(actor=actor, user_id=user_id) + browser_sessions.end_others(actor=actor, user=user, but=but)
 
 
 def _end(session: TokenSession, reason: TokenSession.End) -> None:

@@ -1,5 +1,6 @@
 """Staff pages of organizations and people, one module a noun."""
 
+from orgs.admin.browser_sessions import SignedInBrowserAdmin
 from orgs.admin.email_domains import EmailDomainAdmin
 from orgs.admin.members import CustomRoleAdmin, InvitationAdmin, MembershipAdmin
 from orgs.admin.organizations import DataExportAdmin, OrganizationAdmin, RetiredSlugAdmin
@@ -13,5 +14,6 @@ __all__ = [
     "MembershipAdmin",
     "OrganizationAdmin",
     "RetiredSlugAdmin",
+    "SignedInBrowserAdmin",
     "UserAdmin",
 ]

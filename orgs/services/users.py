@@ -1,6 +1,7 @@
 """Users, as staff and the first start make and change them. People sign themselves up through sso."""
 
 import secrets
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
 from orgs.models import User
 from orgs.models.user import normalize_email
+from orgs.services.browser_sessions import end_all
 from orgs.services.targets import user_target
 
 
@@ -67,6 +69,7 @@ def disable_user(*, actor: Principal, user: User, reason: str) -> User:
     if user.is_active:
         user.is_active = False
         user.save(update_fields=["is_active", "updated_at"])
+        end_all(user_id=user.id)
         record(
             events.USER_DISABLED,
             actor=actor,
@@ -96,5 +99,25 @@ def reset_password(*, actor: Principal, user: User) -> str:
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password", "updated_at"])
+    end_all(user_id=user.id)
     record(events.USER_PASSWORD_RESET, actor=actor, target=user_target(user), org_id=INSTALLATION_ID)
     return password
+
+
+@transaction.atomic
+def choose_password(*, user: User, password: str, how: str, session_id: UUID | None = None) -> User:
+    """Sets the password that a person chose, which ends every session but the one of that id, programs' too.
+
+    `how` is `changed`, `set` or `reset by mail`. Whether it is good enough was asked before.
+    """
+    locked = User.objects.select_for_update().get(id=user.id)
+    locked.set_password(password)
+    locked.must_change_password = False
+    locked.save(update_fields=["password", "must_change_password", "updated_at"])
+    end_all(user_id=user.id, but=session_id)
+    actor = UserPrincipal.of(user_id=user.id, email=user.email)
+    record(
+        events.USER_PASSWORD_CHANGED, actor=actor, target=user_target(locked), data={"how": how}, org_id=INSTALLATION_ID
+    )
+    user.password, user.must_change_password = locked.password, False
+    return locked

@@ -1,0 +1,60 @@
+"""Staff pages of the sessions that people have in browsers. Keys and data, which would open one, are not read here."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+
+from config.kernel.identifiers import parse_public_id
+from config.kernel.principals import StaffPrincipal
+from config.kernel.staff import Outcome, StaffAction, StaffModelAdmin
+from orgs.models import SignedInBrowser
+from orgs.services import browser_sessions
+
+
+def end(*, actor: StaffPrincipal, row: SignedInBrowser) -> Outcome:
+    """Ends the session."""
+    browser_sessions.end(actor=actor, user_id=row.user_id, session=row.public_id)  # type: ignore[arg-type] # signed in
+    return Outcome(f"{row} is ended.")
+
+
+class SignedInBrowserAdmin(StaffModelAdmin):
+    """Browsers in which somebody is signed in."""
+
+    list_display = ("public_id", "user", "device", "living", "ip", "last_used_at", "signed_in_at")
+    list_select_related = ("user",)
+    search_help_text = "A public id of a session (ses_…) or a user (usr_…)"
+    fields = (
+        "public_id",
+        "user",
+        "method",
+        "device",
+        "user_agent",
+        "ip",
+        "signed_in_at",
+        "last_used_at",
+        "expire_date",
+    )
+    staff_actions = (
+        StaffAction(
+            "end",
+            "End",
+            "The browser is signed out at once; the person can sign in again.",
+            end,
+            danger=True,
+            removes=True,
+        ),
+    )
+
+    def get_queryset(self, request: object) -> QuerySet:
+        """Without the sessions in which nobody is signed in yet."""
+        return super().get_queryset(request).filter(signed_in_at__isnull=False, user__isnull=False)  # type: ignore[arg-type] # Django's request
+
+    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
+        session_id, user_id = parse_public_id("ses", word), parse_public_id("usr", word)
+        if session_id:
+            return rows.filter(id=session_id)
+        return rows.filter(user_id=user_id) if user_id else super().narrow(rows, word)
+
+    @admin.display(boolean=True, description="Living")
+    def living(self, row: SignedInBrowser) -> bool:
+        """Not expired."""
+        return row.is_living
