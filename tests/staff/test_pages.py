@@ -40,6 +40,7 @@ from orgs.models import (
     ServiceAccountSecret,
     User,
 )
+from orgs.services.email_domains import register_email_domain
 from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership, TrackedEvent
 from projects.services.domains import note_seen, register_domain
@@ -79,6 +80,7 @@ def world(cast: Cast) -> Iterator[Cast]:
         )
         register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
         note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
+        register_email_domain(actor=cast.principal(cast.owner), domain="acme.example")
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
