@@ -4,6 +4,7 @@ Raises Invalid for the field that is wrong. Call it outside of transactions.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from config.kernel.errors import Invalid
 from config.kernel.outbound import OutboundRefused, OutboundSession, checked_url, require_encrypted
@@ -11,7 +12,7 @@ from config.kernel.tenancy.scope import require_organization_id
 from config.kernel.throttling import require_try
 from sso.certificates import ParsedCertificate, UnfitCertificate, parse_certificates
 from sso.discovery import UnfitProvider, discover
-from sso.models import Connection
+from sso.models import Configuration, Connection
 from sso.saml_metadata import MOST_BYTES, ProviderMetadata, UnfitMetadata, read_metadata
 
 LONGEST_ENTITY_ID = 500
@@ -154,3 +155,43 @@ def _require_sign_in_address(name: str, sso_url: str) -> None:
 
 def _count() -> None:
     require_try("sso provider", str(require_organization_id()), limit=LIMIT)
+
+
+OIDC_FIELDS = frozenset({"issuer", "client_id", "client_secret"})
+SAML_FIELDS = frozenset({"entity_id", "sso_url", "certificates", "metadata_xml", "metadata_url", "signs_response_only"})
+ATTRIBUTES = frozenset({"email_attribute", "name_attribute", "groups_attribute"})
+OF_METADATA = ("entity_id", "sso_url", "certificates", "metadata_xml", "metadata_url")
+
+
+def provider_of(protocol: str, given: dict[str, Any], *, before: Configuration | None = None) -> Provider:
+    """The provider that `given` names: fields of REST or of a form. What it leaves out is as in `before`.
+
+    Raises Invalid for fields of the other protocol and for those that are missing, RateLimited.
+    """
+    is_oidc = protocol == Connection.Protocol.OIDC
+    foreign = sorted(set(given) & (SAML_FIELDS if is_oidc else OIDC_FIELDS))
+    if foreign:
+        sentence = f"This field is of {'SAML' if is_oidc else 'OpenID Connect'}: leave it out."
+        raise Invalid(f"{foreign[0]}: {sentence}", errors={name: [sentence] for name in foreign})
+    attributes = {name: given.get(name, getattr(before, name) if before else "") for name in ATTRIBUTES}
+    if is_oidc:
+        fields = {name: given.get(name, getattr(before, name) if before else "") for name in ("issuer", "client_id")}
+        _require_all({**fields, **({} if before else {"client_secret": given.get("client_secret", "")})})
+        return oidc_provider(**fields, client_secret=given.get("client_secret"), **attributes)
+    signs_response_only = given.get("signs_response_only", before.signs_response_only if before else False)
+    ways = {name: given[name] for name in OF_METADATA if given.get(name)}
+    if before is not None and not {"metadata_xml", "metadata_url"} & set(ways):
+        if not ways and before.metadata_url:
+            ways = {"metadata_url": before.metadata_url}
+        else:
+            pems = [row.pem for row in before.certificates.order_by("id")]
+            ways = {"entity_id": before.entity_id, "sso_url": before.sso_url, "certificates": pems, **ways}
+    if not {"metadata_xml", "metadata_url"} & set(ways):
+        _require_all({name: ways.get(name) for name in ("entity_id", "sso_url", "certificates")})
+    return saml_provider(**ways, signs_response_only=signs_response_only, **attributes)
+
+
+def _require_all(fields: dict[str, Any]) -> None:
+    missing = [name for name, value in fields.items() if not value]
+    if missing:
+        raise Invalid(f"Name {', '.join(missing)}.", errors={name: ["This field is needed."] for name in missing})

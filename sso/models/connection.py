@@ -18,6 +18,13 @@ class ConnectionQuerySet(TenantQuerySet["Connection"]):
         connection_id = parse_public_id("con", reference)
         return self.filter(id=connection_id).first() if connection_id else None
 
+    def with_configurations(self) -> "ConnectionQuerySet":
+        """With what `live` and `draft` look at, in a query each for configurations and certificates."""
+        current = Configuration.objects.filter(state__in=[Configuration.State.LIVE, Configuration.State.DRAFT])
+        return self.select_related("custom_role").prefetch_related(
+            models.Prefetch("configurations", current.prefetch_related("certificates"), to_attr="current")
+        )
+
 
 class Connection(RoleHolder, TenantModel):
     """An organization's way in through one identity provider. `role` is what a newcomer gets.
@@ -56,6 +63,19 @@ class Connection(RoleHolder, TenantModel):
     def public_id(self) -> str:
         """`con_…`."""
         return public_id("con", self.id)
+
+    @property
+    def live(self) -> "Configuration | None":
+        """The configuration in force, of a connection read `with_configurations`."""
+        return self._in_state(Configuration.State.LIVE)
+
+    @property
+    def draft(self) -> "Configuration | None":
+        """The changed configuration that waits for its test, of a connection read `with_configurations`."""
+        return self._in_state(Configuration.State.DRAFT)
+
+    def _in_state(self, state: str) -> "Configuration | None":
+        return next((row for row in self.current if row.state == state), None)
 
 
 class Configuration(TenantModel):
@@ -159,3 +179,8 @@ class GroupMapping(RoleHolder, TenantModel):
 
     def __str__(self) -> str:
         return self.group
+
+    @property
+    def public_id(self) -> str:
+        """`sgm_…`."""
+        return public_id("sgm", self.id)

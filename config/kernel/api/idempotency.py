@@ -39,6 +39,7 @@ def idempotent(method: Method) -> Method:
     @wraps(method)
     def wrapped(view: ApiView, request: Any, *args: Any, **kwargs: Any) -> Response:
         given = given_key(request.headers.get(HEADER))
+        view.prepare()
         if given is None:
             return method(view, request, *args, **kwargs)
         return _once(given, view, lambda: method(view, request, *args, **kwargs))

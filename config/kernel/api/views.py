@@ -72,6 +72,9 @@ class ApiView(APIView):
         finished.headers.setdefault("Cache-Control", "no-store")
         return finished
 
+    def prepare(self) -> None:
+        """What an idempotent POST does before its transaction begins: it calls other parties here, or nowhere."""
+
     def read(self, serializer_class: type[serializers.Serializer] | None = None) -> dict[str, Any]:
         """The validated body, by default of the class that the method declares.
 
