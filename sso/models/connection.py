@@ -22,7 +22,7 @@ class ConnectionQuerySet(TenantQuerySet["Connection"]):
         """With what `live` and `draft` look at, in a query each for configurations and certificates."""
         current = Configuration.objects.filter(state__in=[Configuration.State.LIVE, Configuration.State.DRAFT])
         return self.select_related("custom_role").prefetch_related(
-            models.Prefetch("configurations", current.prefetch_related("certificates"), to_attr="current")
+            models.Prefetch("configurations", current.prefetch_related("certificates"))
         )
 
 
@@ -75,7 +75,7 @@ class Connection(RoleHolder, TenantModel):
         return self._in_state(Configuration.State.DRAFT)
 
     def _in_state(self, state: str) -> "Configuration | None":
-        return next((row for row in self.current if row.state == state), None)
+        return next((row for row in self.configurations.all() if row.state == state), None)
 
 
 class Configuration(TenantModel):
