@@ -16,12 +16,15 @@ from benchmarks.stage import LOAD_CORE, Server
 CONNECTIONS = 16
 ROUND_SECONDS = 3
 ROUNDS = 7
-# `%s` in the body is replaced by a line of the file, drawn uniformly, `%u` by a text that no other request has.
+LAP_SECONDS = 20
+# `%s` in the body is replaced by a line of the file, drawn uniformly or one after the other from LOAD_FIRST on, `%u` by
+# a text that no other request has.
 SCRIPT = """
 local lines = {}
 for line in io.lines(os.getenv("LOAD_LINES")) do lines[#lines + 1] = line end
 math.randomseed(tonumber(os.getenv("LOAD_SEED")))
 local body = os.getenv("LOAD_BODY")
+local line_number = tonumber(os.getenv("LOAD_FIRST"))
 local unique, count = string.find(body, "%u", 1, true) and os.getenv("LOAD_UNIQUE"), 0
 wrk.method = "POST"
 for pair in string.gmatch(os.getenv("LOAD_HEADERS"), "[^\\n]+") do
@@ -33,7 +36,8 @@ function request()
     count = count + 1
     return wrk.format(nil, nil, nil, (string.gsub(body, "%%u", unique .. count)))
   end
-  local line = lines[math.random(#lines)]
+  if line_number then line_number = line_number % #lines + 1 end
+  local line = lines[line_number or math.random(#lines)]
   return wrk.format(nil, nil, nil, (string.gsub(body, "%%s", function() return line end)))
 end
 """
@@ -74,12 +78,20 @@ def interleaved(servers: Mapping[str, Server], asking: Asking, *, warm_seconds: 
     return found
 
 
-def fire(server: Server, asking: Asking, seconds: int, *, seed: int) -> tuple[int, float]:
-    """One run of wrk: how many requests in how many seconds."""
+def ask_each_once(server: Server, asking: Asking) -> None:
+    """Asks with every line of the file in turn, so that the server keeps what it can."""
+    asked, wanted = 0, len(asking.lines.read_text().split())
+    while asked < wanted:
+        asked += fire(server, asking, LAP_SECONDS, seed=0, first=asked)[0]
+
+
+def fire(server: Server, asking: Asking, seconds: int, *, seed: int, first: int | None = None) -> tuple[int, float]:
+    """One run of wrk: how many requests in how many seconds. With `first`, of the lines in turn from that on."""
     environment = {
         **os.environ,
         "LOAD_LINES": str(asking.lines),
         "LOAD_SEED": str(seed),
+        "LOAD_FIRST": "" if first is None else str(first),
         "LOAD_BODY": asking.body,
         "LOAD_UNIQUE": f"{secrets.token_hex(8)}-",
         "LOAD_HEADERS": "\n".join(f"{name}: {value}" for name, value in asking.headers.items()),
