@@ -3,10 +3,14 @@
 SCHEDULE = {
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},
-    "forget old idempotency keys": {"task": "orgs.tidy", "schedule": 3600.0},
+    "forget idempotency keys and sessions that are over": {"task": "orgs.tidy", "schedule": 3600.0},
+    "end enforcement that lets nobody in": {"task": "orgs.tend_enforcement", "schedule": 60.0},
     "give notice of keys": {"task": "keys.give_notice", "schedule": 3600.0},
     "forget used nonces": {"task": "keys.tidy", "schedule": 300.0},
     "forget old tracked events": {"task": "projects.forget_events", "schedule": 3600.0},
     "mail what was warned of": {"task": "projects.announce_usage_warnings", "schedule": 20.0},
     "replace old signing keys": {"task": "keys.tend_signing_keys", "schedule": 3600.0},
+    "read metadata of identity providers": {"task": "sso.refresh_due_metadata", "schedule": 600.0},
+    "warn of certificates of identity providers": {"task": "sso.warn_of_certificates", "schedule": 3600.0},
+    "forget old lines of connections' logs": {"task": "sso.tidy", "schedule": 3600.0},
 }
