@@ -62,18 +62,25 @@ class Round:
     rate: float
 
 
-def interleaved(servers: Mapping[str, Server], asking: Asking, *, warm_seconds: int = 10, rounds: int = ROUNDS) -> Any:
-    """Rounds of each server in turn, after warming each up: the rounds by name.
+def interleaved(
+    servers: Mapping[str, Server],
+    asking: Asking | Mapping[str, Asking],
+    *,
+    warm_seconds: int = 10,
+    rounds: int = ROUNDS,
+) -> dict[str, list[Round]]:
+    """Rounds of each server in turn, after warming each up: the rounds by name. `asking` may differ by name, too.
 
     Raises RuntimeError when a server answered anything but 2xx, since then the figures mean nothing.
     """
-    for server in servers.values():
-        fire(server, asking, warm_seconds, seed=0)
+    askings = dict.fromkeys(servers, asking) if isinstance(asking, Asking) else asking
+    for name, server in servers.items():
+        fire(server, askings[name], warm_seconds, seed=0)
     found: dict[str, list[Round]] = {name: [] for name in servers}
     for number in range(rounds):
         for name, server in servers.items():
             before = server.cpu_seconds()
-            requests, seconds = fire(server, asking, ROUND_SECONDS, seed=number + 1)
+            requests, seconds = fire(server, askings[name], ROUND_SECONDS, seed=number + 1)
             found[name].append(Round((server.cpu_seconds() - before) / requests * 1e6, requests / seconds))
     return found
 

@@ -3,8 +3,6 @@
 Promised: from 1,000 to 1,000,000 keys warm at least 0.9 and cold at least 0.7 of the rate.
 """
 
-from pathlib import Path
-
 from benchmarks.load import Asking, ask_each_once, compared, interleaved
 from benchmarks.stage import Stage, show
 
@@ -23,15 +21,11 @@ def run(stage: Stage) -> None:
     few.write_text("\n".join(many.read_text().split()[:FEW]))
     for words, cache in (("Warm", str(2 * MANY)), ("Cold", "100")):
         print(f"{words} keys:", flush=True)
-        found = {}
-        for count, lines in ((FEW, few), (MANY, many)):
-            server = stage.server(TENANTRY_KEY_CACHE_SIZE=cache)
-            if words == "Warm":
-                ask_each_once(server, asking(stage, lines))
-            found |= interleaved({f"{count:,} keys": server}, asking(stage, lines))
-        show(compared(found, f"{FEW:,} keys"))
-
-
-def asking(stage: Stage, lines: Path) -> Asking:
-    """Questions about the keys of a file."""
-    return Asking(PATH, BODY, lines, stage.headers)
+        askings = {
+            f"{count:,} keys": Asking(PATH, BODY, lines, stage.headers) for count, lines in ((FEW, few), (MANY, many))
+        }
+        servers = {name: stage.server(TENANTRY_KEY_CACHE_SIZE=cache) for name in askings}
+        if words == "Warm":
+            for name, server in servers.items():
+                ask_each_once(server, askings[name])
+        show(compared(interleaved(servers, askings), f"{FEW:,} keys"))
