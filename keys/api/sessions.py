@@ -47,7 +47,7 @@ class BrowserSessions(ApiView):
 
     access = {"GET": SIGNED_IN}
 
-    @listing("list_browser_sessions", BrowserSessionRecord, refusals=[Forbidden])
+    @listing("list_browser_sessions", BrowserSessionRecord)
     def get(self, request: Request) -> Response:
         """The browsers that the caller is signed in with, the latest sign-in first."""
         user_id = whole_person(self.admission).user_id
