@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
@@ -129,3 +131,19 @@ def zone(name_server: Zone) -> Iterator[Zone]:
     """The DNS, in which nothing exists until a test says so."""
     yield name_server
     name_server.forget()
+
+
+@pytest.fixture
+def delivering(django_capture_on_commit_callbacks: Any) -> Callable[[], AbstractContextManager[None]]:
+    """`with delivering():` does at its end what the worker would: mails are in `mailoutbox` then."""
+
+    @contextmanager
+    def deliver() -> Iterator[None]:
+        current_app.conf.task_always_eager = True
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                yield
+        finally:
+            current_app.conf.task_always_eager = False
+
+    return deliver
