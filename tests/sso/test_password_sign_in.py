@@ -25,10 +25,11 @@ def installation_events(name: str) -> int:
         return AuditEvent.objects.filter(event=name).count()
 
 
-def test_a_stranger_signs_up_proves_the_address_and_is_in(db: None, mailoutbox: list):
+def test_a_stranger_signs_up_proves_the_address_and_is_in(db: None, mailoutbox: list, delivering: Any):
     before = installation_events("user.created")
     client = Client()
-    answer = client.post("/signup/", {"name": "Nora", "email": "Nora@New.example", "password1": PASSWORD})
+    with delivering():
+        answer = client.post("/signup/", {"name": "Nora", "email": "Nora@New.example", "password1": PASSWORD})
     assert answer.status_code == 302
     user = User.objects.get(email="nora@new.example")
     assert user.name == "Nora"
@@ -44,9 +45,10 @@ def test_a_stranger_signs_up_proves_the_address_and_is_in(db: None, mailoutbox: 
     assert installation_events("user.signed_in") == 1
 
 
-def test_a_known_address_looks_to_others_as_if_it_were_new(cast: Cast, mailoutbox: list):
-    known = Client().post("/signup/", {"name": "X", "email": cast.owner.email, "password1": PASSWORD})
-    fresh = Client().post("/signup/", {"name": "X", "email": "fresh@new.example", "password1": PASSWORD})
+def test_a_known_address_looks_to_others_as_if_it_were_new(cast: Cast, mailoutbox: list, delivering: Any):
+    with delivering():
+        known = Client().post("/signup/", {"name": "X", "email": cast.owner.email, "password1": PASSWORD})
+        fresh = Client().post("/signup/", {"name": "X", "email": "fresh@new.example", "password1": PASSWORD})
     assert (known.status_code, known["Location"]) == (fresh.status_code, fresh["Location"])
     assert User.objects.filter(email=cast.owner.email).count() == 1
     assert {mail.to[0] for mail in mailoutbox} == {cast.owner.email, "fresh@new.example"}
