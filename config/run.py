@@ -136,6 +136,8 @@ class Supervisor:
         self._start_programs()
         self._finish(styles)
         self._finish(seed)
+        if self._environment.get("TENANTRY_DEV_AUTH"):
+            self._finish(self._start_command("dev_sign_in", "--if-on"))
         self._await_ready()
 
     def _start_command(self, *arguments: str) -> Child:

@@ -51,6 +51,7 @@ def sign_in(page: Page, owner: Mapping[str, str]) -> None:
     """As the demo's owner, by the form."""
     page.goto("/login/")
     page.get_by_label("Email").fill(owner["email"])
+    page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_label("Password").fill(owner["password"])
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/login/" not in url)

@@ -40,6 +40,8 @@ def test_sign_in_switch_organization_and_send_a_form(cast: Cast, new_context: Ne
     page.goto("/login/")
     tab_to(page, "Email")
     page.keyboard.type(cast.owner.email)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/login/ways/")
     tab_to(page, "Password")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

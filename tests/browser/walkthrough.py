@@ -19,6 +19,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     """By the form, from the start."""
     page.goto("/login/")
     page.get_by_label("Email").fill(email)
+    page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/login/" not in url)

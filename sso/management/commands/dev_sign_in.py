@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
 from config.kernel.errors import Absent
 from config.kernel.management.base import OperatorCommand
-from sso.services.development import EMAIL, write_token
+from sso.services.development import EMAIL, is_allowed, write_token
 
 
 class Command(OperatorCommand):
@@ -14,7 +14,12 @@ class Command(OperatorCommand):
 
     help = "Development sign-in: makes the development user and writes a new token to ~/.tenantry/dev-token."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--if-on", action="store_true", help="Do nothing where development sign-in is off.")
+
     def run(self, **options: Any) -> None:
+        if options["if_on"] and not is_allowed():
+            return
         try:
             path = write_token()
         except Absent:
