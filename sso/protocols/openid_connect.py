@@ -22,7 +22,6 @@ from sso.causes import (
     CODE_REFUSED,
     ISSUER_MISMATCH,
     NONCE_MISMATCH,
-    PROOF_STALE,
     PROVIDER_REFUSED,
     PROVIDER_UNREACHABLE,
     PROVIDER_UNUSABLE,
@@ -32,7 +31,7 @@ from sso.causes import (
 )
 from sso.models import Configuration
 from sso.protocols.published import called, fetched, object_of, provider_metadata
-from sso.protocols.received import CLOCK_SKEW, Received, loggable, text, texts
+from sso.protocols.received import Received, loggable, text, texts
 from sso.protocols.signed_tokens import read_token, require_access_token_hash
 
 ID_TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
@@ -103,11 +102,10 @@ def read_answer(
     question: Question,
     *,
     redirect_uri: str,
-    fresh_since: datetime | None = None,
 ) -> Received:
     """Who came back, from the parameters of the callback. `parameters["state"]` was compared before.
 
-    `fresh_since`: the person must have proven themselves since then. Raises SignInRefused.
+    Raises SignInRefused.
     """
     metadata = provider_metadata(configuration)
     _require_issuer(configuration, metadata, parameters)
@@ -127,10 +125,7 @@ def read_answer(
     if isinstance(access_token, str):
         require_access_token_hash(claims, access_token, algorithm=header["alg"])
         claims = {**_userinfo(metadata, access_token, claims, known), **claims}
-    authenticated_at = _moment(claims.get("auth_time"))
-    if fresh_since is not None and (authenticated_at is None or authenticated_at < fresh_since - CLOCK_SKEW):
-        raise SignInRefused(PROOF_STALE, f"auth_time is {claims.get('auth_time')!r}.", known=known)
-    return _received(configuration, claims, authenticated_at)
+    return _received(configuration, claims)
 
 
 def _require_issuer(configuration: Configuration, metadata: dict[str, Any], parameters: dict[str, str]) -> None:
@@ -202,7 +197,7 @@ def _userinfo(metadata: dict[str, Any], access_token: str, claims: dict[str, Any
     return {name: value for name, value in found.items() if name not in PROTOCOL_CLAIMS}
 
 
-def _received(configuration: Configuration, claims: dict[str, Any], authenticated_at: datetime | None) -> Received:
+def _received(configuration: Configuration, claims: dict[str, Any]) -> Received:
     groups_attribute = configuration.groups_attribute or "groups"
     whole = " ".join(filter(None, (text(claims.get("given_name")), text(claims.get("family_name")))))
     return Received(
@@ -213,7 +208,7 @@ def _received(configuration: Configuration, claims: dict[str, Any], authenticate
         name=text(claims.get(configuration.name_attribute or "name")) or whole,
         groups=texts(claims[groups_attribute]) if groups_attribute in claims else None,
         provider_session=text(claims.get("sid"))[:255],
-        authenticated_at=authenticated_at,
+        authenticated_at=_moment(claims.get("auth_time")),
         claims=loggable(claims),
     )
 

@@ -5,6 +5,7 @@ at the same moment one makes them and the others find them.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from audit.services import Target, record, record_refused
 from config.kernel.errors import Conflict
+from config.kernel.identifiers import public_id
 from config.kernel.principals import ANONYMOUS, SYSTEM, Principal, UserPrincipal
 from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import tenant_scope
@@ -91,13 +93,13 @@ def _sign_in(organization: Organization, configuration: Configuration, received:
     return SignedIn(user, verdict)
 
 
-def confirm(*, organization: Organization, configuration: Configuration, received: Received, user: User) -> None:
+def confirm(*, organization: Organization, configuration: Configuration, received: Received, user_id: UUID) -> None:
     """The person who is signed in proved themselves again. Raises SignInRefused, also for anybody else."""
     with transaction.atomic(), tenant_scope(organization.id):
         connection = _connection_in_force(configuration)
         verdict = judge(organization=organization, connection=connection, received=received)
-        if verdict.user is None or verdict.user.id != user.id:
-            exactly = f"{user.email} is signed in here, and {verdict.email} came back."
+        if verdict.user is None or verdict.user.id != user_id:
+            exactly = f"{public_id('usr', user_id)} is signed in here, and {verdict.email} came back."
             raise SignInRefused(SOMEONE_ELSE, exactly, known=Known(verdict.email, received.subject, received.claims))
         note(
             configuration,
