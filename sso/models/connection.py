@@ -163,11 +163,22 @@ class Certificate(TenantModel):
         return self.fingerprint
 
 
+class GroupMappingQuerySet(TenantQuerySet["GroupMapping"]):
+    """Reads of mappings."""
+
+    def by_reference(self, reference: str) -> "GroupMapping | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        mapping_id = parse_public_id("sgm", reference)
+        return self.filter(id=mapping_id).first() if mapping_id else None
+
+
 class GroupMapping(RoleHolder, TenantModel):
     """Whoever the identity provider counts to this group gets this role."""
 
     connection = TenantForeignKey(Connection, models.CASCADE, related_name="group_mappings")
     group = models.CharField(max_length=255)
+
+    objects: ClassVar = TenantManager.from_queryset(GroupMappingQuerySet)()
 
     class Meta:
         db_table = "sso_group_mapping"

@@ -21,7 +21,7 @@ from orgs.models import CustomRole, SignInPolicy, SsoSignIn
 from orgs.services.authority import lock_organization, require_authority_over, role_from
 from sso import events
 from sso.certificates import make_own_pair
-from sso.models import Connection
+from sso.models import Configuration, Connection
 from sso.providers import Provider
 from sso.services.authority import locked_connection, require_sso_manager
 from sso.services.configurations import write_configuration
@@ -74,33 +74,39 @@ def create_connection(
     *,
     actor: Principal,
     name: str,
-    provider: Provider,
-    enabled: bool,
+    provider: Provider | None = None,
+    protocol: str = "",
+    enabled: bool = False,
     allow_idp_initiated: bool = False,
     role: str = Role.VIEWER,
     custom_role_id: UUID | None = None,
 ) -> Connection:
     """Makes a connection. Its first configuration is live at once, since nobody relied on another one before.
 
+    With `protocol` in place of a provider it has none yet, so that its addresses can be typed into the provider first.
     Raises Invalid, Absent, Forbidden for a role above the actor's own, Conflict for a name that is taken.
     """
     lock_organization()
     require_sso_manager(actor)
     default_role, custom_role = assignable_role(actor, role=role, custom_role_id=custom_role_id, field="default_role")
+    protocol = provider.protocol if provider else Connection.Protocol(protocol)
+    if enabled and provider is None:
+        raise _not_configured()
     connection = Connection(
         name=checked_name(name),
-        protocol=provider.protocol,
+        protocol=protocol,
         is_enabled=enabled,
-        allow_idp_initiated=checked_idp_initiated(provider.protocol, wanted=allow_idp_initiated),
+        allow_idp_initiated=checked_idp_initiated(protocol, wanted=allow_idp_initiated),
         role=default_role,
         custom_role=custom_role,
     )
-    if provider.protocol == Connection.Protocol.SAML:
+    if protocol == Connection.Protocol.SAML:
         private_key, connection.sp_certificate = make_own_pair(connection.public_id)
         seal(connection, "sp_private_key", private_key)
     with _free_name():
         connection.save(force_insert=True)
-    write_configuration(connection, provider, before=None, is_live=True)
+    if provider is not None:
+        write_configuration(connection, provider, before=None, is_live=True)
     record(
         events.CONNECTION_CREATED,
         actor=actor,
@@ -147,6 +153,8 @@ def update_connection(
     if enabled is not None and enabled != connection.is_enabled:
         if not enabled:
             _require_endable(connection)
+        elif not Configuration.objects.filter(connection=connection, state=Configuration.State.LIVE).exists():
+            raise _not_configured()
         changes["enabled"] = [connection.is_enabled, enabled]
         connection.is_enabled = enabled
     if not changes:
@@ -188,6 +196,10 @@ def checked_idp_initiated(protocol: str, *, wanted: bool) -> bool:
     if wanted and protocol != Connection.Protocol.SAML:
         raise Invalid.field("allow_idp_initiated", "Only SAML knows sign-ins that the provider begins.")
     return wanted
+
+
+def _not_configured() -> Conflict:
+    return Conflict("Name the identity provider first, then enable the connection.", code="not_configured")
 
 
 def _require_endable(connection: Connection) -> None:
