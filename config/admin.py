@@ -11,13 +11,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
 from audit.admin import AuditEventAdmin
 from audit.models import AuditEvent
 from config.kernel.errors import Absent, Forbidden
+from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import system_scope
 from keys.admin import (
     AgentAdmin,
@@ -33,6 +34,7 @@ from keys.admin import (
 from keys.models import Agent, Key, KeyPolicy, KeyUse, PersonalToken, SigningKey, TokenSession
 from orgs import admin as orgs_admin
 from orgs import models as orgs
+from orgs.services.browser_sessions import sign_in_of
 from projects.admin import (
     DomainAdmin,
     ProjectAdmin,
@@ -53,8 +55,7 @@ from projects.models import (
     UsageDay,
     UsageMonth,
 )
-from sso.admin import EmailAddressAdmin, TOTPDeviceAdmin
-from sso.second_factor import second_factor_page
+from sso.admin import EmailAddressAdmin, PasskeyAdmin, RecoveryCodeAdmin, TOTPDeviceAdmin
 
 # The theme evaluates expressions in attributes (Alpine) and writes inline styles. Only staff pages allow that.
 THEME_POLICY = {
@@ -78,7 +79,7 @@ class StaffSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
-        return user.is_active and user.is_staff and user.is_verified()
+        return user.is_active and user.is_staff and gave_second_factor(request)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001 - Django's signature
         """The one way in. The scope is entered after the check, and lasts until the page is rendered."""
@@ -100,8 +101,8 @@ class StaffSite(UnfoldAdminSite):
             return redirect_to_login(wanted)
         if not (user.is_active and user.is_staff):
             raise Forbidden("Only the operator's staff have a way in here.")
-        if not user.is_verified():
-            return redirect(f"{reverse('admin:second_factor')}?{urlencode({'next': wanted})}")
+        if not gave_second_factor(request):
+            return redirect(f"{reverse('sso:second-factor')}?{urlencode({'next': wanted})}")
         return redirect(wanted)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -124,8 +125,11 @@ class StaffSite(UnfoldAdminSite):
         apps = {app["app_label"]: app for app in super().get_app_list(request, app_label)}
         return [{**apps[label], "name": name} for label, name in SECTIONS.items() if label in apps]
 
-    def get_urls(self) -> list[URLPattern]:
-        return [path("second-factor/", second_factor_page, name="second_factor"), *super().get_urls()]
+
+def gave_second_factor(request: HttpRequest) -> bool:
+    """Whether the session has a second factor in it. Development sign-in, which asks for nothing, needs none here."""
+    sign_in = sign_in_of(request.session)
+    return sign_in is not None and (sign_in.second_factor is not None or sign_in.method == Method.DEVELOPMENT)
 
 
 def _over_all_tenants(view: View) -> View:
@@ -173,3 +177,5 @@ site.register(orgs.ServiceGrant, ServiceGrantAdmin)
 site.register(AuditEvent, AuditEventAdmin)
 site.register(EmailAddress, EmailAddressAdmin)
 site.register(orgs.TOTPDevice, TOTPDeviceAdmin)
+site.register(orgs.Passkey, PasskeyAdmin)
+site.register(orgs.RecoveryCode, RecoveryCodeAdmin)

@@ -35,8 +35,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
-# TOTP and recovery codes are ours (orgs.services.second_factor); of allauth's we take passkeys.
-MFA_SUPPORTED_TYPES = ["webauthn"]
-MFA_PASSKEY_LOGIN_ENABLED = False
-MFA_PASSKEY_SIGNUP_ENABLED = False
+# Second factors, passkeys included, are ours (orgs.services.second_factor): of allauth's mfa nothing is installed.
 SESSION_ENGINE = "orgs.sessions"
+# Routes that people are led to where a gate asks for more, by the code of the problem.
+TENANTRY_PAGES_OF_PROBLEMS = {"second_factor_required": "sso:second-factor"}

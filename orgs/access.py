@@ -6,11 +6,11 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from config.kernel.access import Admission, narrowed
-from config.kernel.errors import Absent, AuthFailure, OrganizationInactive
+from config.kernel.errors import Absent, AuthFailure, OrganizationInactive, SecondFactorRequired
 from config.kernel.paging import Page, page_of
 from config.kernel.permissions import KEY_ORGANIZATION_PERMISSIONS, Permission
 from config.kernel.principals import ANONYMOUS, Principal, ProgramPrincipal, ServicePrincipal, UserPrincipal
-from config.kernel.sign_in import SignIn
+from config.kernel.sign_in import Method, SignIn
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.models import Membership, Organization, ServiceGrant
 from orgs.refusals import note_refusal
@@ -36,12 +36,13 @@ class OrganizationGate:
             organization = None
         # The same statement runs for an organization that does not exist, so that the time taken tells nothing.
         with tenant_scope(organization.id if organization else INSTALLATION_ID):
-            membership = Membership.objects.of_user(principal.user_id).select_related("custom_role").first()
+            membership = _membership_of(principal)
         if organization is None or membership is None:
             raise Absent
         deleting = organization.status == Organization.Status.DELETING
         if not organization.is_active and not (while_inactive and deleting):
             raise OrganizationInactive(organization.status)
+        require_second_factor(principal, organization, membership)
         return admission_of(principal, organization, membership)
 
     def _admit_service(self, principal: ServicePrincipal, organization: Organization | None) -> Admission:
@@ -74,10 +75,35 @@ class OrganizationGate:
             permissions = principal.permissions & KEY_ORGANIZATION_PERMISSIONS
             return Admission(principal, permissions=permissions, organization=organization)
         with tenant_scope(organization.id):
-            membership = Membership.objects.of_user(principal.user_id).select_related("custom_role").first()
+            membership = _membership_of(principal)
         if membership is None:
             raise AuthFailure
+        require_second_factor(principal, organization, membership)
         return admission_of(principal, organization, membership)
+
+
+def _membership_of(principal: UserPrincipal) -> Membership | None:
+    """A person's, in the organization in scope, with what is asked of them there. One query."""
+    rows = Membership.objects.of_user(principal.user_id).with_second_factor()
+    return rows.select_related("custom_role").first()
+
+
+def require_second_factor(principal: UserPrincipal, organization: Organization, membership: Membership) -> None:
+    """Raises SecondFactorRequired where the organization asks for one that the person did not give.
+
+    `membership` comes from `with_second_factor`. In a browser it is the session that must have it; whoever came through
+    the organization's own identity provider is in its charge. Behind a token the person must have set one up.
+    """
+    if not membership.second_factor_required:
+        return
+    sign_in = principal.sign_in
+    if sign_in is None:
+        proven = membership.has_second_factor
+    else:
+        by_own_way = sign_in.method in (Method.SSO, Method.BREAK_GLASS) and sign_in.organization_id == organization.id
+        proven = by_own_way or sign_in.second_factor is not None
+    if not proven:
+        raise SecondFactorRequired
 
 
 def admission_of(principal: UserPrincipal, organization: Organization, membership: Membership) -> Admission:

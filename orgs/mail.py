@@ -1,5 +1,6 @@
 """Mails of organizations, in text and HTML."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.urls import reverse
 from config.kernel.permissions import Permission
 from orgs.models import Membership, Organization, SignInPolicy
 from orgs.services import invitations
+from orgs.services.factor_notices import FEW_CODES
 
 
 def send_invitation(invitation_id: UUID) -> str:
@@ -51,6 +53,41 @@ def mail_email_domain(domain: str, what: str, user_id: UUID) -> str:
     words = "is no longer proven" if what == "lost" else "was removed"
     subject = f"{organization.name}: the e-mail domain {domain} {words}"
     send(to=membership.user.email, subject=subject, template="email_domain", context=context)
+    return "sent"
+
+
+# By orgs.services.factor_notices.Notice: the subject, and the sentence.
+FACTOR_WORDS = {
+    "authenticator_added": ("An authenticator was set up", "An authenticator now guards your account."),
+    "authenticator_replaced": ("Your authenticator was replaced", "Another authenticator now guards your account."),
+    "authenticator_removed": ("Your authenticator was removed", "Your authenticator was removed from your account."),
+    "passkey_added": ("A passkey was added", "The passkey {detail} was added to your account."),
+    "passkey_removed": ("A passkey was removed", "The passkey {detail} was removed from your account."),
+    "codes_made": ("New recovery codes", "Recovery codes were made for your account; earlier ones no longer work."),
+    "code_used": ("A recovery code was used", "A recovery code of yours was used as second factor. Unused: {detail}."),
+    "factors_reset": ("Your second factors were removed", "An operator removed your second factors. Set up a new one."),
+}
+
+
+def mail_factor_notice(user_id: UUID, notice: str, detail: str, at: datetime, ip: str, user_agent: str) -> str:
+    """Tells a person what happened to their second factors. Returns `sent` or `gone`."""
+    user = User.objects.filter(id=user_id).first()
+    if user is None:
+        return "gone"
+    subject, sentence = FACTOR_WORDS[notice]
+    send(
+        to=user.email,
+        subject=subject,
+        template="factor_notice",
+        context={
+            "sentence": sentence.format(detail=detail),
+            "few_codes": notice == "code_used" and int(detail) <= FEW_CODES,
+            "link": settings.TENANTRY_URL + reverse("sso:security"),
+            "timestamp": at,
+            "ip": ip or "unknown",
+            "user_agent": user_agent or "unknown",
+        },
+    )
     return "sent"
 
 

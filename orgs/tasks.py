@@ -1,5 +1,6 @@
 """Celery entries of orgs: ids in, a named outcome out. The work is in the modules they call."""
 
+from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
@@ -11,6 +12,12 @@ from orgs import erasure, exporting, mail, rechecking, tidying
 def send_invitation(invitation_id: str) -> str:
     """Mails an invitation. Outcomes: `sent`, `not open`."""
     return mail.send_invitation(UUID(invitation_id))
+
+
+@shared_task(name="orgs.mail_factor_notice", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_factor_notice(user_id: str, notice: str, detail: str, at: str, ip: str, user_agent: str) -> str:
+    """Tells a person what happened to their second factors. Outcomes: `sent`, `gone`."""
+    return mail.mail_factor_notice(UUID(user_id), notice, detail, datetime.fromisoformat(at), ip, user_agent)
 
 
 @shared_task(name="orgs.erase_due")

@@ -1,10 +1,14 @@
 """Errors as answers: problem details for programs, pages for people, fragments for htmx."""
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from config.kernel.errors import (
     Absent,
@@ -42,6 +46,8 @@ def render_problem(request: HttpRequest, error: TenantryError) -> HttpResponse:
         return JsonResponse(error.problem(), status=error.status, content_type=PROBLEM_TYPE, headers=headers)
     if isinstance(error, AuthFailure):
         return redirect_to_login(request.get_full_path())
+    if error.code in settings.TENANTRY_PAGES_OF_PROBLEMS:
+        return _lead(request, error)
     problem = {**error.problem(), "detail": error.detail, "code": error.code}
     context: dict[str, Any] = {"problem": problem, "request_id": getattr(request, "request_id", "")}
     fragment = request.headers.get("HX-Request") == "true"
@@ -49,6 +55,18 @@ def render_problem(request: HttpRequest, error: TenantryError) -> HttpResponse:
     # Asking who is signed in needs the database, which may be the very thing that is broken.
     asked_by = None if error.status >= ServerFault.status else request
     return HttpResponse(render_to_string(template, context, request=asked_by), status=error.status, headers=headers)
+
+
+def _lead(request: HttpRequest, error: TenantryError) -> HttpResponse:
+    """To the page where the person can do what is missing, and from there back to the page that they are on."""
+    page = reverse(settings.TENANTRY_PAGES_OF_PROBLEMS[error.code])
+    here = request.get_full_path() if request.method in ("GET", "HEAD") else request.headers.get("Referer", "")
+    if request.headers.get("HX-Request") == "true":
+        here = request.headers.get("HX-Current-URL", "")
+    address = f"{page}?{urlencode({'next': urlsplit(here)._replace(scheme='', netloc='').geturl() or '/'})}"
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=error.status, headers={"HX-Redirect": address})
+    return redirect(address)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

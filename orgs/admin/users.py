@@ -66,7 +66,7 @@ def reset_factor(*, actor: StaffPrincipal, row: User) -> Outcome:
     """No device any more."""
     require_somebody_else(actor, row)
     removed = reset_second_factor(actor=actor, user=row)
-    return Outcome(f"{row.email} had {removed} device{'' if removed == 1 else 's'}, which no longer count.")
+    return Outcome(f"{row.email} had {removed} second factor{'' if removed == 1 else 's'}, which no longer count.")
 
 
 class UserAdmin(StaffModelAdmin):
@@ -108,7 +108,8 @@ class UserAdmin(StaffModelAdmin):
         StaffAction(
             "reset-second-factor",
             "Reset second factor",
-            "Removes the person's authenticator; they set up a new one when they next need it.",
+            "Removes the person's authenticator, passkeys and recovery codes and ends their sessions in browsers; "
+            "they set up a new one when they next need it.",
             reset_factor,
         ),
     )
@@ -131,6 +132,7 @@ class UserAdmin(StaffModelAdmin):
         return [
             ("Memberships", list_link("orgs_membership", user__id__exact=row.id)),
             ("Personal tokens", list_link("keys_personaltoken", user__id__exact=row.id)),
+            ("Sessions in browsers", list_link("orgs_signedinbrowser", user__id__exact=row.id)),
             ("Addresses", list_link("account_emailaddress", user__id__exact=row.id)),
             ("Second factors", list_link("orgs_totpdevice", user__id__exact=row.id)),
         ]

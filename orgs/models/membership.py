@@ -5,10 +5,14 @@ from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
 from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
+from orgs.models.passkey import Passkey
+from orgs.models.sign_in_policy import SignInPolicy
+from orgs.models.totp_device import TOTPDevice
 
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 
@@ -91,6 +95,21 @@ class MembershipQuerySet(TenantQuerySet["Membership"]):
         """One person's."""
         return self.filter(user_id=user_id)
 
+    def with_second_factor(self) -> "MembershipQuerySet":
+        """With `has_second_factor`, and `second_factor_required` by the organization, in the same query."""
+        theirs = {"user_id": models.OuterRef("user_id")}
+        asked = SignInPolicy.objects.filter(org_id=models.OuterRef("org_id"), require_second_factor=True)
+        return self.annotate(
+            has_second_factor=models.Exists(TOTPDevice.objects.filter(confirmed=True, **theirs))
+            | models.Exists(Passkey.objects.filter(**theirs)),
+            second_factor_required=models.Exists(asked),
+        )
+
+    def with_single_sign_on(self) -> "MembershipQuerySet":
+        """With `single_sign_on`, whether the organization enforces it now for anybody, in the same query."""
+        enforcing = SignInPolicy.objects.in_force(timezone.now()).filter(org_id=models.OuterRef("org_id"))
+        return self.annotate(single_sign_on=models.Exists(enforcing))
+
     def by_reference(self, reference: str) -> "Membership | None":
         """By the user's public id; None for what does not parse, as for who is no member."""
         user_id = parse_public_id("usr", reference)
@@ -115,6 +134,11 @@ class Membership(RoleHolder, TenantModel):
     """A person's place in an organization. A trigger keeps the last owner (migration 0002)."""
 
     user = models.ForeignKey("orgs.User", models.CASCADE, related_name="memberships")
+
+    # What `with_second_factor` adds, and `with_single_sign_on`.
+    has_second_factor: bool
+    second_factor_required: bool
+    single_sign_on: bool
 
     objects: ClassVar = TenantManager.from_queryset(MembershipQuerySet)()
 

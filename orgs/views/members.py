@@ -45,7 +45,7 @@ class MembersPage(Page):
         if not filters.is_valid():
             raise Invalid("Search with other words, or choose a role of the list.")
         text, role = filters.cleaned_data["q"], filters.cleaned_data["role"]
-        rows = Membership.objects.with_people()
+        rows = Membership.objects.with_people().with_second_factor()
         if text:
             rows = rows.matching(text)
         if role:

@@ -1,5 +1,5 @@
 """Staff pages of sign-in."""
 
-from sso.admin.accounts import EmailAddressAdmin, TOTPDeviceAdmin
+from sso.admin.accounts import EmailAddressAdmin, PasskeyAdmin, RecoveryCodeAdmin, TOTPDeviceAdmin
 
-__all__ = ["EmailAddressAdmin", "TOTPDeviceAdmin"]
+__all__ = ["EmailAddressAdmin", "PasskeyAdmin", "RecoveryCodeAdmin", "TOTPDeviceAdmin"]

@@ -28,6 +28,20 @@ class EmailAddressAdmin(OfUserAdmin):
         return rows.filter(email=word.lower()) if "@" in word else super().narrow(rows, word)
 
 
+class PasskeyAdmin(OfUserAdmin):
+    """Who has a passkey. All are removed on the user's page."""
+
+    list_display = ("user", "name", "created_at", "last_used_at")
+    fields = ("user", "name", "sign_count", "created_at", "last_used_at")
+
+
+class RecoveryCodeAdmin(OfUserAdmin):
+    """Who has recovery codes, and which were used. Nobody can read them."""
+
+    list_display = ("user", "created_at", "used_at")
+    fields = ("user", "created_at", "used_at")
+
+
 class TOTPDeviceAdmin(OfUserAdmin):
     """Who has a second factor. It is reset on the user's page."""
 

@@ -31,7 +31,7 @@ from tests.api.test_races import at_once
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
 from tests.conftest import JSONClient
-from tests.staff.conftest import code_of
+from tests.authenticators import code_of
 
 AUTH = "/api/v1/auth"
 WHOAMI = "/api/v1/whoami"

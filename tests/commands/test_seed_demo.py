@@ -133,7 +133,7 @@ def test_everybody_signs_in_and_staff_pass_the_second_factor(file: Path):
     browser.post("/login/", {"login": staff["email"], "password": staff["password"]})
     totp = TOTP(base64.b32decode(staff["totp_secret"]))
     totp.time = time.time()
-    assert browser.post("/admin/second-factor/", {"code": f"{totp.token():06d}"}).status_code == 302
+    assert browser.post("/login/second-factor/", {"code": f"{totp.token():06d}"}).status_code == 302
     assert browser.get("/admin/orgs/organization/").status_code == 200
 
 

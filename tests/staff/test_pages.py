@@ -272,6 +272,6 @@ def test_searches_find_by_what_staff_have_in_hand(staff: Client, world: Cast):
 
 def test_the_theme_may_evaluate_on_staff_pages_only(staff: Client, world: Cast):
     assert "'unsafe-eval'" in staff.get("/admin/")["Content-Security-Policy"]
-    for page in ("/login/", "/admin/second-factor/", "/"):
+    for page in ("/login/", "/login/second-factor/", "/"):
         assert "unsafe" not in Client().get(page)["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval'" in staff.get("/admin/")["Content-Security-Policy"]

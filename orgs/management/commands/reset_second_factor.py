@@ -10,9 +10,9 @@ from orgs.services.second_factor import reset_second_factor
 
 
 class Command(OperatorCommand):
-    """Remove a user's authenticator; they set up a new one when they next need it."""
+    """Remove a user's authenticator, passkeys and recovery codes, and end their sessions in browsers."""
 
-    help = "Remove a user's authenticator; they set up a new one when they next need it."
+    help = "Remove a user's authenticator, passkeys and recovery codes, and end their sessions in browsers."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="The user's address.")
