@@ -2,7 +2,8 @@
 
 from config.kernel.access import PUBLIC, SIGNED_IN, STAFF, Access
 
-# allauth's pages decide by session who is asked to sign in first; the ones below work without one.
+# allauth's pages decide by session who is asked to sign in first; the ones below work without one. Where sso.urls has
+# the same address, its view is the one that answers.
 _ENTRANCE = (
     "account_signup",
     "account_login",
@@ -20,6 +21,7 @@ _ACCOUNT = ("account_reauthenticate", "account_change_password", "account_set_pa
 
 ACCESS: dict[str, Access] = {
     **dict.fromkeys(_ENTRANCE, PUBLIC),
-    **dict.fromkeys(_ACCOUNT, SIGNED_IN),
+    **dict.fromkeys(_ACCOUNT, SIGNED_IN.after_recent_proof()),
+    "sso:password-reset": PUBLIC,
     "admin:*": STAFF,
 }

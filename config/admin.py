@@ -55,7 +55,15 @@ from projects.models import (
     UsageDay,
     UsageMonth,
 )
-from sso.admin import EmailAddressAdmin, PasskeyAdmin, RecoveryCodeAdmin, TOTPDeviceAdmin
+from sso.admin import (
+    EmailAddressAdmin,
+    HandoverAddressAdmin,
+    HandoverTokenAdmin,
+    PasskeyAdmin,
+    RecoveryCodeAdmin,
+    TOTPDeviceAdmin,
+)
+from sso.models import HandoverAddress, HandoverToken
 
 # The theme evaluates expressions in attributes (Alpine) and writes inline styles. Only staff pages allow that.
 THEME_POLICY = {
@@ -67,6 +75,7 @@ SECTIONS = {
     "orgs": "Organizations and people",
     "projects": "Projects",
     "keys": "Keys",
+    "sso": "Single sign-on",
     "audit": "Audit",
     "account": "Addresses",
 }
@@ -156,6 +165,7 @@ site.register(orgs.CustomRole, orgs_admin.CustomRoleAdmin)
 site.register(orgs.Invitation, orgs_admin.InvitationAdmin)
 site.register(orgs.RetiredSlug, orgs_admin.RetiredSlugAdmin)
 site.register(orgs.DataExport, orgs_admin.DataExportAdmin)
+site.register(orgs.SignedInBrowser, orgs_admin.SignedInBrowserAdmin)
 site.register(orgs.EmailDomain, orgs_admin.EmailDomainAdmin)
 site.register(Project, ProjectAdmin)
 site.register(ProjectMembership, ProjectMembershipAdmin)
@@ -179,3 +189,5 @@ site.register(EmailAddress, EmailAddressAdmin)
 site.register(orgs.TOTPDevice, TOTPDeviceAdmin)
 site.register(orgs.Passkey, PasskeyAdmin)
 site.register(orgs.RecoveryCode, RecoveryCodeAdmin)
+site.register(HandoverAddress, HandoverAddressAdmin)
+site.register(HandoverToken, HandoverTokenAdmin)

@@ -9,8 +9,9 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from config.kernel.permissions import Permission
-from orgs.models import Membership, Organization, SignInPolicy
-from orgs.services import invitations
+from config.kernel.sign_in import METHOD_WORDS
+from orgs.models import KnownDevice, Membership, Organization, SignedInBrowser, SignInPolicy, User
+from orgs.services import confirmations, invitations
 from orgs.services.factor_notices import FEW_CODES
 
 
@@ -53,6 +54,40 @@ def mail_email_domain(domain: str, what: str, user_id: UUID) -> str:
     words = "is no longer proven" if what == "lost" else "was removed"
     subject = f"{organization.name}: the e-mail domain {domain} {words}"
     send(to=membership.user.email, subject=subject, template="email_domain", context=context)
+    return "sent"
+
+
+def mail_new_device(device_id: UUID, ip: str, method: str) -> str:
+    """Tells a person that somebody signed in as them from a new browser. Returns `sent` or `gone`."""
+    device = KnownDevice.objects.select_related("user").filter(id=device_id).first()
+    if device is None:
+        return "gone"
+    send(
+        to=device.user.email,
+        subject="New sign-in to your Tenantry account",
+        template="new_device",
+        context={
+            "device": device,
+            "ip": ip,
+            "method": METHOD_WORDS.get(method, method),
+            "sessions_link": settings.TENANTRY_URL + reverse("keys:sessions"),
+            "password_link": settings.TENANTRY_URL + reverse("account_reset_password"),
+        },
+    )
+    return "sent"
+
+
+def mail_confirmation_code(user_id: UUID, session_id: UUID) -> str:
+    """Mails a person a code, made this moment, to confirm in that session that it is them. Returns `sent` or `gone`."""
+    user = User.objects.filter(id=user_id, is_active=True).first()
+    if user is None or not SignedInBrowser.objects.of_user(user_id).living().filter(id=session_id).exists():
+        return "gone"
+    send(
+        to=user.email,
+        subject="Your Tenantry confirmation code",
+        template="confirmation_code",
+        context={"code": confirmations.issue_code(session_id=session_id)},
+    )
     return "sent"
 
 

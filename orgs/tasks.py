@@ -5,13 +5,25 @@ from uuid import UUID
 
 from celery import shared_task
 
-from orgs import erasure, exporting, mail, rechecking, tidying
+from orgs import enforcing, erasure, exporting, mail, rechecking, sign_in_mail, tidying
 
 
 @shared_task(name="orgs.send_invitation", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
 def send_invitation(invitation_id: str) -> str:
     """Mails an invitation. Outcomes: `sent`, `not open`."""
     return mail.send_invitation(UUID(invitation_id))
+
+
+@shared_task(name="orgs.mail_new_device", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_new_device(device_id: str, ip: str, method: str) -> str:
+    """Tells a person of a sign-in from a new browser. Outcomes: `sent`, `gone`."""
+    return mail.mail_new_device(UUID(device_id), ip, method)
+
+
+@shared_task(name="orgs.mail_confirmation_code", autoretry_for=(OSError,), retry_backoff=True, max_retries=3)
+def mail_confirmation_code(user_id: str, session_id: str) -> str:
+    """Mails a code to confirm one's identity with. Outcomes: `sent`, `gone`."""
+    return mail.mail_confirmation_code(UUID(user_id), UUID(session_id))
 
 
 @shared_task(name="orgs.mail_factor_notice", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
@@ -54,3 +66,28 @@ def check_email_domain(email_domain_id: str) -> str:
 def mail_email_domain(domain: str, what: str, user_id: str) -> str:
     """Mails one person that a domain is `lost` or `removed`. Outcomes: `sent`, `gone`."""
     return mail.mail_email_domain(domain, what, UUID(user_id))
+
+
+@shared_task(name="orgs.tend_enforcement")
+def tend_enforcement() -> str:
+    """Ends enforcement that lets nobody in, and reminds of what takes effect. Outcome: `ended N, reminded N`."""
+    ended, reminded = enforcing.tend_enforcement()
+    return f"ended {ended}, reminded {reminded}"
+
+
+@shared_task(name="orgs.announce_single_sign_on", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def announce_single_sign_on(switched_on_at: str, occasion: str, after: str) -> str:
+    """Mails a batch of those whom enforcement concerns. Outcomes: `stale`, `mailed N`."""
+    return sign_in_mail.announce_single_sign_on(switched_on_at, occasion, after)
+
+
+@shared_task(name="orgs.tell_managers_of_sign_in", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def tell_managers_of_sign_in(occasion: str) -> str:
+    """Mails owners and admins what became of enforcement. Outcome: `mailed N`."""
+    return sign_in_mail.tell_managers(occasion)
+
+
+@shared_task(name="orgs.tell_owners_of_break_glass", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def tell_owners_of_break_glass(email: str, ip: str, at: str, left: str) -> str:
+    """Mails owners that a break-glass code was used. Outcome: `mailed N`."""
+    return sign_in_mail.tell_owners_of_break_glass(email, ip, at, left)

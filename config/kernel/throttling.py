@@ -52,24 +52,25 @@ ACCOUNT_PATIENCE, ACCOUNT_SHARE = 4, 5
 ADDRESS_PATIENCE = 10
 NETWORK_PREFIX = 64
 
-# Counts a try in each of KEYS, unless one of them still waits; then nothing is counted. ARGV: now and the seconds to
-# remember, then for each key how many tries are free and the longest wait. Returns the seconds to wait.
+# Counts a try in each of KEYS, unless one of them still waits; then nothing is counted. ARGV: now in milliseconds, the
+# seconds to remember, then for each key how many tries are free and the longest wait in seconds. Returns the
+# milliseconds to wait.
 TRY = """
 local now, wait = tonumber(ARGV[1]), 0
 for index, key in ipairs(KEYS) do
   local due = tonumber(redis.call('HGET', key, 'due') or '0')
   if due - now > wait then wait = due - now end
 end
-if wait > 0 then return tostring(wait) end
+if wait > 0 then return wait end
 for index, key in ipairs(KEYS) do
   local free, longest = tonumber(ARGV[1 + 2 * index]), tonumber(ARGV[2 + 2 * index])
   local count = redis.call('HINCRBY', key, 'count', 1)
   local delay = 0
   if count > free then delay = math.min(2 ^ math.min(count - free - 1, 30), longest) end
-  redis.call('HSET', key, 'due', tostring(now + delay))
+  redis.call('HSET', key, 'due', string.format('%d', now + delay * 1000))
   redis.call('EXPIRE', key, tonumber(ARGV[2]))
 end
-return '0'
+return 0
 """
 # Takes one try back in each of KEYS; the wait that it began ends with it.
 FORGIVE = """
@@ -79,7 +80,7 @@ for index, key in ipairs(KEYS) do
     else redis.call('HSET', key, 'due', '0') end
   end
 end
-return '0'
+return 0
 """
 
 
@@ -123,12 +124,12 @@ def require_patience(what: str, *, account: str, device: str = "") -> None:
         if not device and not store.exists(own):
             keys += [_account_key(what, account), _address_key(what)]
         limits = [_limits_of(key) for key in keys]
-        numbers = [time.time(), QUIET, *(number for pair in limits for number in pair)]
-        wait = float(store.eval(TRY, len(keys), *keys, *numbers))  # type: ignore[arg-type] # bytes of a number
+        numbers = [int(time.time() * 1000), QUIET, *(number for pair in limits for number in pair)]
+        wait = int(store.eval(TRY, len(keys), *keys, *numbers))  # type: ignore[arg-type] # a number
     except redis.RedisError:
         raise Unavailable from None
     if wait > 0:
-        raise RateLimited(max(1, math.ceil(wait)))
+        raise RateLimited(math.ceil(wait / 1000))
 
 
 def forgive(what: str, *, account: str, device: str = "") -> None:

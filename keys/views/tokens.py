@@ -39,7 +39,7 @@ class TokenList(Page):
 class TokenCreate(SecretPage):
     """A new token, whose plaintext is in the answer."""
 
-    access = SIGNED_IN
+    access = SIGNED_IN.after_recent_proof()
     template_name = "keys/token_create.html"
     made_template = "keys/token_made.html"
     sent_before_template = "keys/token_sent_before.html"

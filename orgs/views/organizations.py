@@ -78,7 +78,7 @@ class SettingsPage(FormPage):
 class DeletePage(FormPage):
     """Deletion, with what it stops, confirmed by the typed slug."""
 
-    access = organization(Permission.DELETE_ORG)
+    access = organization(Permission.DELETE_ORG).after_recent_proof()
     form_class = ConfirmationForm
     template_name = "orgs/delete.html"
     navigation = "settings"

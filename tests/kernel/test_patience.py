@@ -20,7 +20,7 @@ def _clean() -> None:
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Coordinates]:
+def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel("2026-03-01 12:00:00+00:00", tick=False) as moved:
         yield moved
 
@@ -41,7 +41,7 @@ def succeed(account: str = OWNER, address: str = "192.0.2.1", device: str = "") 
         forgive(Secret.PASSWORD, account=account, device=device)
 
 
-def test_waits_double_up_to_the_longest_and_early_tries_do_not_count(clock: time_machine.Coordinates):
+def test_waits_double_up_to_the_longest_and_early_tries_do_not_count(clock: time_machine.Traveller):
     assert [guess() for _ in range(6)] == [0] * 6
     waits = []
     for _ in range(12):
@@ -53,7 +53,7 @@ def test_waits_double_up_to_the_longest_and_early_tries_do_not_count(clock: time
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
 
-def test_a_right_secret_after_the_wait_counts_and_forgets_what_was_wrong(clock: time_machine.Coordinates):
+def test_a_right_secret_after_the_wait_counts_and_forgets_what_was_wrong(clock: time_machine.Traveller):
     for _ in range(6):
         guess()
     clock.shift(guess())
@@ -61,7 +61,7 @@ def test_a_right_secret_after_the_wait_counts_and_forgets_what_was_wrong(clock: 
     assert [guess() for _ in range(6)] == [0] * 6
 
 
-def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_address(clock: time_machine.Coordinates):
+def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_address(clock: time_machine.Traveller):
     succeed(address="192.0.2.1")
     for number in range(200):
         guess(address=f"198.51.100.{number}")
@@ -69,7 +69,7 @@ def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_address(clock
     assert guess(address="192.0.2.1") == 0
 
 
-def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_browser(clock: time_machine.Coordinates):
+def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_browser(clock: time_machine.Traveller):
     for number in range(200):
         guess(address=f"198.51.100.{number}")
     assert guess(address="203.0.113.9", device="their laptop") == 0
@@ -78,7 +78,7 @@ def test_somebody_elsewhere_does_not_keep_the_owner_from_their_own_browser(clock
     assert guess(address="203.0.113.10", device="their laptop") > 0, "a browser that somebody took may guess no faster"
 
 
-def test_an_owner_in_a_new_place_waits_no_more_than_a_minute_for_others_guesses(clock: time_machine.Coordinates):
+def test_an_owner_in_a_new_place_waits_no_more_than_a_minute_for_others_guesses(clock: time_machine.Traveller):
     for number in range(200):
         guess(address=f"198.51.100.{number}")
         clock.shift(5)
@@ -88,13 +88,13 @@ def test_an_owner_in_a_new_place_waits_no_more_than_a_minute_for_others_guesses(
     assert guess(address="203.0.113.9") == 0
 
 
-def test_one_address_at_many_accounts_waits_too(clock: time_machine.Coordinates):
+def test_one_address_at_many_accounts_waits_too(clock: time_machine.Traveller):
     assert [guess(account=f"{number}@x.example") for number in range(51)] == [0] * 51
     assert guess(account="another@x.example") > 0
     assert guess(account="another@x.example", address="192.0.2.2") == 0
 
 
-def test_an_attackers_own_account_buys_them_no_guess(clock: time_machine.Coordinates):
+def test_an_attackers_own_account_buys_them_no_guess(clock: time_machine.Traveller):
     for number in range(51):
         guess(account=f"{number}@x.example")
     waits = []
@@ -107,14 +107,14 @@ def test_an_attackers_own_account_buys_them_no_guess(clock: time_machine.Coordin
     assert waits == [1, 2, 4]
 
 
-def test_a_line_of_ipv6_is_one_address(clock: time_machine.Coordinates):
+def test_a_line_of_ipv6_is_one_address(clock: time_machine.Traveller):
     for number in range(1, 7):
         guess(address=f"2001:db8::{number:x}")
     assert guess(address="2001:db8::ffff") > 0
     assert guess(address="2001:db8:0:1::1") == 0
 
 
-def test_accounts_and_secrets_are_counted_apart(clock: time_machine.Coordinates):
+def test_accounts_and_secrets_are_counted_apart(clock: time_machine.Traveller):
     for _ in range(6):
         guess()
     assert guess() > 0
