@@ -87,3 +87,28 @@ PROVIDER_LOGGED_OUT = declare(
     "The identity provider said that somebody signed out there, which ended their sessions here.",
     {"browsers": "how many sessions in browsers", "programs": "how many sessions of programs"},
 )
+HANDOVER_ADDRESS_REGISTERED = declare(
+    "handover_address.registered", "An address was registered to which people may be handed over.", {"project": "whose"}
+)
+HANDOVER_ADDRESS_REMOVED = declare(
+    "handover_address.removed", "An address to which people were handed over was removed.", {"project": "whose"}
+)
+HANDOVER_COMPLETED = declare(
+    "handover.completed",
+    "A product took a person over who had signed in.",
+    {
+        "project": "the product's",
+        "address": "where it took them over",
+        "method": "how they had signed in",
+        "session": "the session that the product has by it",
+    },
+)
+HANDOVER_REFUSED = declare(
+    "handover.refused",
+    "A product could not take a person over; a code that came again ended the session that it had opened.",
+    {
+        "project": "the one that the code is for, if it is known",
+        "cause": "unknown, used, late, other_project, other_address, wrong_verifier, auth_failure, or the rule that "
+        "keeps the person out",
+    },
+)

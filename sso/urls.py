@@ -11,6 +11,8 @@ from sso.views import (
     development,
     devices,
     enforced,
+    handover,
+    handover_addresses,
     mailed,
     openid_connect,
     passkeys,
@@ -24,6 +26,8 @@ from sso.views import (
 )
 
 app_name = "sso"
+
+PROJECT = "orgs/<str:organization>/projects/<str:project>"
 
 SIGN_IN = "orgs/<str:organization>/sign-in/"
 CONNECTION = f"{SIGN_IN}connections/<str:connection>/"
@@ -52,6 +56,14 @@ urlpatterns: list[URLPattern] = [
     path("login/code/", mailed.MailedCode.as_view(), name="mailed-code"),
     path("login/link/<str:token>/", mailed.MailedLink.as_view(), name="mailed-link"),
     path("login/development/", development.DevelopmentSignIn.as_view(), name="development-sign-in"),
+    path("sso/handover/", handover.HandoverStart.as_view(), name="handover-start"),
+    path("sso/handover/continue/", handover.HandoverContinue.as_view(), name="handover-continue"),
+    path(f"{PROJECT}/handover/", handover_addresses.HandoverAddresses.as_view(), name="handover-addresses"),
+    path(
+        f"{PROJECT}/handover/<str:handover_address>/remove/",
+        handover_addresses.HandoverAddressRemove.as_view(),
+        name="handover-address-remove",
+    ),
     path("device/", devices.DevicePage.as_view(), name="device"),
     path("login/passkey/", passkeys.PasskeyLogin.as_view(), name="passkey-login"),
     path("login/passkey/challenge/", passkeys.PasskeyChallenge.as_view(), name="passkey-challenge"),

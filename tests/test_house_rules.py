@@ -63,6 +63,8 @@ SYSTEM_SCOPES = {
     ("projects/mail.py", "usage warnings to mail"),
     ("sso/access.py", "connection by its address"),
     ("projects/tidying.py", "forget old tracked events"),
+    ("sso/views/handover.py", "whose project a person is to be handed over for"),
+    ("sso/tidying.py", "forget old handovers"),
     ("sso/notices.py", "certificates of identity providers that end soon"),
     ("sso/rechecking.py", "metadata of identity providers that are due to be read"),
     ("sso/tidying.py", "forget old lines of connections' logs and assertions that have ended"),
