@@ -15,6 +15,8 @@ from keys.credentials import digest_of, looks_like_credential, looks_like_token,
 from keys.facts import address_allowed, networks_of
 from keys.models import Agent, Key, PersonalToken, TokenSession
 from keys.services.agents import agent_principal
+from keys.services.sessions import require_method
+from keys.services.tokens import require_lately
 from keys.signatures import is_signed, service_behind
 from keys.signing import Purpose, ourselves, purpose_of, read
 from keys.uses import Used, recorder
@@ -111,6 +113,7 @@ def person_behind(text: str) -> UserPrincipal:
         raise AuthFailure
     if not token.is_usable or not token.user.is_active:
         raise AuthFailure
+    require_lately(token)
     return UserPrincipal.of(
         user_id=token.user.id,
         email=token.user.email,
@@ -143,6 +146,7 @@ def session_behind(text: str) -> UserPrincipal:
         raise AuthFailure
     if named != session.organization_id:
         raise AuthFailure
+    require_method(session)
     return UserPrincipal.of(
         user_id=user.id, email=user.email, organization_id=session.organization_id, session_id=session.id
     )

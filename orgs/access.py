@@ -16,6 +16,7 @@ from orgs.models import Membership, Organization, ServiceGrant
 from orgs.refusals import note_refusal
 from orgs.service_uses import note_use
 from orgs.sessions import SIGN_IN
+from orgs.sign_in_demands import require_single_sign_on
 
 
 class OrganizationGate:
@@ -43,6 +44,7 @@ class OrganizationGate:
         if not organization.is_active and not (while_inactive and deleting):
             raise OrganizationInactive(organization.status)
         require_second_factor(principal, organization, membership)
+        _require_single_sign_on(principal, organization, membership)
         return admission_of(principal, organization, membership)
 
     def _admit_service(self, principal: ServicePrincipal, organization: Organization | None) -> Admission:
@@ -79,13 +81,21 @@ class OrganizationGate:
         if membership is None:
             raise AuthFailure
         require_second_factor(principal, organization, membership)
+        _require_single_sign_on(principal, organization, membership)
         return admission_of(principal, organization, membership)
 
 
 def _membership_of(principal: UserPrincipal) -> Membership | None:
     """A person's, in the organization in scope, with what is asked of them there. One query."""
-    rows = Membership.objects.of_user(principal.user_id).with_second_factor()
+    rows = Membership.objects.of_user(principal.user_id).with_second_factor().with_single_sign_on()
     return rows.select_related("custom_role").first()
+
+
+def _require_single_sign_on(principal: UserPrincipal, organization: Organization, membership: Membership) -> None:
+    """One that is being deleted governs nobody, so that an owner gets in to restore it."""
+    if organization.is_active:
+        with tenant_scope(organization.id):
+            require_single_sign_on(principal, organization, membership)
 
 
 def require_second_factor(principal: UserPrincipal, organization: Organization, membership: Membership) -> None:

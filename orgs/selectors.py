@@ -15,6 +15,7 @@ from config.kernel.slugs import RESERVED_SLUGS, SLUG_LENGTH
 from config.kernel.tenancy.scope import system_scope
 from orgs.domain_names import spellings_of
 from orgs.models import (
+    BreakGlassCode,
     CustomRole,
     EmailDomain,
     Invitation,
@@ -23,7 +24,9 @@ from orgs.models import (
     RetiredSlug,
     SignInPolicy,
     SsoSignIn,
+    User,
 )
+from orgs.sign_in import DOMAIN
 
 # Addresses are made from names; one made of nothing but signs that an address cannot hold begins like this.
 SLUG_OF_NO_LETTERS = "organization"
@@ -242,3 +245,72 @@ def consequences_of_losing(domain: EmailDomain) -> Consequences:
         enforcement=enforcement,
         is_last=not others.exists(),
     )
+
+
+GUESTS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Whom single sign-on concerns once it is required: how many it governs, and the guests with what becomes of them.
+
+    `some_guests` are the first by address, with `has_second_factor`.
+    """
+
+    governed: int
+    guests: int
+    guests_without_factor: int
+    some_guests: list[Membership]
+
+
+def affected_by_single_sign_on() -> Affected:
+    """What requiring it would mean for the organization in scope. Two queries.
+
+    Addresses in domains that are not ASCII are compared as they were typed, so their people show as guests here.
+    """
+    domains = EmailDomain.objects.proven().values("domain")
+    own = User.objects.annotate(at=DOMAIN).filter(id=OuterRef("user_id"), at__in=domains)
+    further = EmailAddress.objects.annotate(at=DOMAIN).filter(
+        user_id=OuterRef("user_id"), verified=True, at__in=domains
+    )
+    came = SsoSignIn.objects.filter(user_id=OuterRef("user_id"))
+    members = Membership.objects.filter(user__is_active=True).with_second_factor()
+    members = members.annotate(governed=Exists(own) | Exists(further) | Exists(came))
+    counts = members.aggregate(
+        people=Count("id", filter=Q(governed=True)),
+        guests=Count("id", filter=Q(governed=False)),
+        bare=Count("id", filter=Q(governed=False, has_second_factor=False)),
+    )
+    guests = members.filter(governed=False).select_related("user").order_by("user__email")
+    return Affected(counts["people"], counts["guests"], counts["bare"], list(guests[:GUESTS_SHOWN]))
+
+
+@dataclass(frozen=True)
+class BreakGlassHolder:
+    """An owner, and how many break-glass codes of theirs are left; `made` tells whether they ever made any."""
+
+    user_id: UUID
+    public_id: str
+    name: str
+    email: str
+    left: int
+    made: int
+
+
+def holders_of_break_glass_codes() -> list[BreakGlassHolder]:
+    """The owners of the organization in scope, and others who still hold codes, by address. Two queries."""
+    rows = BreakGlassCode.objects.order_by().values("user_id")
+    codes = {row["user_id"]: row for row in rows.annotate(made=Count("id"), left=Count("id", filter=Q(used_at=None)))}
+    people = Membership.objects.with_people().filter(Q(role=Role.OWNER) | Q(user_id__in=codes)).order_by("user__email")
+    none = {"made": 0, "left": 0}
+    return [
+        BreakGlassHolder(
+            user_id=each.user_id,
+            public_id=each.public_id,
+            name=each.user.display_name,
+            email=each.user.email,
+            left=codes.get(each.user_id, none)["left"],
+            made=codes.get(each.user_id, none)["made"],
+        )
+        for each in people
+    ]

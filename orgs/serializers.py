@@ -4,18 +4,20 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.kernel.api.fields import Choice, Email, Id, Name, Permissions, PublicId, Slug, Text
+from config.kernel.api.fields import Choice, Email, Flag, Id, Moment, Name, Permissions, PublicId, Slug, Text, Whole
 from config.kernel.api.serializers import Body, PagedQuery, Record
 from config.kernel.errors import Invalid
 from config.kernel.permissions import PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, Role
-from orgs.models import DataExport, EmailDomain, Invitation, Organization
+from orgs.models import DataExport, EmailDomain, Invitation, Organization, SignInPolicy
 from orgs.services.invitations import BULK_LIMIT
+from orgs.services.sign_in_policies import HOURS
 
 BUILT_IN_ROLES = [role.value for role in ROLE_PERMISSIONS]
 ROLES = [role.value for role in Role]
 ROLES_AFTER_TRANSFER = [Role.ADMIN.value, Role.DEVELOPER.value, Role.VIEWER.value]
 EVERY_PERMISSION = frozenset(Permission)
 TOKEN_LENGTH = 100
+PILOTS = 1000
 LONGEST_TYPED = 300
 
 
@@ -40,6 +42,38 @@ class OrganizationRecord(Record):
     updated_at = serializers.DateTimeField(source="organization.updated_at")
 
 
+class WholeOrganizationRecord(OrganizationRecord):
+    """An organization with what it asks of its people's sign-ins, made from a WholeAdmission."""
+
+    enforce_sso = serializers.ChoiceField(
+        choices=SignInPolicy.Enforcement.values,
+        source="sign_in_policy.enforcement",
+        help_text="For whom single sign-on is the only way in: nobody, chosen members, everybody of proven domains.",
+    )
+    sso_required_from = serializers.DateTimeField(
+        source="sign_in_policy.required_from", allow_null=True, help_text="From when on it is required."
+    )
+    sso_confirmed_at = serializers.DateTimeField(
+        source="sign_in_policy.confirmed_at",
+        allow_null=True,
+        help_text="When the first owner or admin came in by it; without, it ends an hour after it took effect.",
+    )
+    sso_rolled_back_at = serializers.DateTimeField(
+        source="sign_in_policy.rolled_back_at", allow_null=True, help_text="When it last ended by itself."
+    )
+    sso_pilots = serializers.ListField(child=Id("usr"), source="pilots", help_text="Who tries it, under `pilot`.")
+    sso_guests = serializers.ChoiceField(
+        choices=SignInPolicy.Guests.values,
+        source="sign_in_policy.guests",
+        help_text="What holds for members outside of the proven domains while it is required.",
+    )
+    sso_session_hours = serializers.IntegerField(
+        source="sign_in_policy.session_hours",
+        help_text="For how long one single sign-on holds, for sessions and for personal tokens.",
+    )
+    require_second_factor = serializers.BooleanField(source="sign_in_policy.require_second_factor")
+
+
 class NewOrganization(Body):
     """A new organization."""
 
@@ -52,6 +86,19 @@ class OrganizationChanges(Body):
 
     name = Name(required=False)
     slug = Slug(required=False, help_text="The old slug goes on leading here.")
+    enforce_sso = Choice(
+        choices=SignInPolicy.Enforcement.values,
+        required=False,
+        help_text="Switching it on needs a proven domain, an enabled connection, and that you came in through it "
+        "within the last 15 minutes. This field and those below need manage_sso.",
+    )
+    sso_required_from = Moment(required=False, help_text="Of `required`; left out, it holds at once.")
+    sso_pilots = serializers.ListField(
+        child=PublicId("usr"), required=False, max_length=PILOTS, help_text="Members who try it, under `pilot`."
+    )
+    sso_guests = Choice(choices=SignInPolicy.Guests.values, required=False)
+    sso_session_hours = Whole(required=False, min_value=HOURS[0], max_value=HOURS[1])
+    require_second_factor = Flag(required=False)
 
 
 class Confirmation(Body):

@@ -3,12 +3,10 @@
 The organization gate asks them all, in the scope of the organization.
 """
 
-from django.utils import timezone
-
 from config.kernel.errors import Forbidden, SecondFactorRequired, SsoRequired
 from config.kernel.principals import UserPrincipal
 from config.kernel.sign_in import SignIn
-from orgs.models import Organization, Passkey, SignInPolicy, TOTPDevice
+from orgs.models import Membership, Organization, SignInPolicy
 from orgs.sign_in import OWN_WAYS, Governance, came_lately, governing_organizations, is_within
 
 
@@ -20,45 +18,33 @@ class GuestsRefused(Forbidden):
     detail = "This organization lets in people of its own e-mail domains only; ask one of its owners."
 
 
-def require_demands_met(principal: UserPrincipal, organization: Organization) -> None:
-    """Whether the sign-in behind the caller is good enough for this organization. One query where it asks for nothing.
+def require_single_sign_on(principal: UserPrincipal, organization: Organization, membership: Membership) -> None:
+    """Whom the organization governs comes by its own connection, within its session limit. The others are guests.
 
-    Raises SsoRequired, SecondFactorRequired or GuestsRefused.
+    `membership` comes from `with_single_sign_on`, so that it costs nothing where nothing is enforced. Raises
+    SsoRequired, SecondFactorRequired or GuestsRefused.
     """
-    policy = SignInPolicy.objects.of_organization(organization.id)
-    if policy is None:
-        return
-    require_single_sign_on(principal, organization, policy)
-
-
-def require_single_sign_on(principal: UserPrincipal, organization: Organization, policy: SignInPolicy) -> None:
-    """Whom the organization governs comes by its own connection, within its session limit. The others are guests."""
-    if not policy.holds_at(timezone.now()):
+    if not membership.single_sign_on:
         return
     governing = governing_organizations(user_id=principal.user_id)
     mine = [each for each in governing if each.organization_id == organization.id]
     if not mine:
-        require_welcome(principal, policy)
+        require_welcome(principal, organization, membership)
     elif not _came_by(principal, mine[0]):
         raise SsoRequired(organization.public_id)
 
 
-def require_welcome(principal: UserPrincipal, policy: SignInPolicy) -> None:
+def require_welcome(principal: UserPrincipal, organization: Organization, membership: Membership) -> None:
     """What holds for members from outside of the proven domains while single sign-on is required of the others."""
-    if policy.enforcement != SignInPolicy.Enforcement.REQUIRED:
+    policy = SignInPolicy.objects.of_organization(organization.id)
+    if policy is None or policy.enforcement != SignInPolicy.Enforcement.REQUIRED:
         return
     if policy.guests == SignInPolicy.Guests.REFUSED:
         raise GuestsRefused
-    if not gave_second_factor(principal):
+    sign_in = principal.sign_in
+    # A token cannot give a second factor: its owner must have one set up.
+    if not (membership.has_second_factor if sign_in is None else sign_in.second_factor is not None):
         raise SecondFactorRequired
-
-
-def gave_second_factor(principal: UserPrincipal) -> bool:
-    """Whether a browser gave one in this session. A token cannot: its owner must have one set up."""
-    if principal.sign_in is not None:
-        return principal.sign_in.second_factor is not None
-    devices = TOTPDevice.objects.filter(user_id=principal.user_id, confirmed=True)
-    return devices.exists() or Passkey.objects.filter(user_id=principal.user_id).exists()
 
 
 def _came_by(principal: UserPrincipal, governance: Governance) -> bool:

@@ -2,19 +2,25 @@
 
 from datetime import datetime
 
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
-from audit.services import Target, record
-from config.kernel.errors import Absent, Invalid
-from config.kernel.identifiers import required_id
+from audit.services import Target, record, record_refused
+from config.kernel.errors import Absent, Invalid, SsoRequired
+from config.kernel.identifiers import public_id, required_id
 from config.kernel.permissions import PERSONAL_PERMISSIONS
-from config.kernel.principals import Principal
+from config.kernel.principals import ANONYMOUS, Principal
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from keys import events
 from keys.credentials import generate
 from keys.models import PersonalToken
+from orgs import events as orgs_events
 from orgs.models import Organization, User
+from orgs.sign_in import came_lately, governing_organizations
+
+# For how many seconds further refusals of the same token are not written down.
+RECORD_EVERY = 3600
 
 
 def token_target(token: PersonalToken) -> Target:
@@ -82,3 +88,24 @@ def revoke_token(*, actor: Principal, user: User, token: str) -> PersonalToken:
             org_id=row.organization_id or INSTALLATION_ID,
         )
     return row
+
+
+def require_lately(token: PersonalToken) -> None:
+    """Whether its owner came in by single sign-on lately, where an organization requires that of them.
+
+    Raises SsoRequired. It is recorded once an hour, however often a program tries.
+    """
+    governing = governing_organizations(user_id=token.user_id)
+    if not governing or came_lately(user_id=token.user_id, governing=governing):
+        return
+    organization_ids = [each.organization_id for each in governing]
+    if cache.add(f"stale personal token:{token.id}", 1, RECORD_EVERY):
+        for organization_id in (INSTALLATION_ID, *organization_ids):
+            record_refused(
+                orgs_events.USER_SIGN_IN_REFUSED,
+                actor=ANONYMOUS,
+                target=token_target(token),
+                data={"method": "personal token"},
+                org_id=organization_id,
+            )
+    raise SsoRequired(public_id("org", organization_ids[0]))

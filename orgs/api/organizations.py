@@ -1,6 +1,8 @@
 """Organizations."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,9 +25,36 @@ from orgs.serializers import (
     OrganizationChanges,
     OrganizationRecord,
     Transfer,
+    WholeOrganizationRecord,
 )
-from orgs.services import members, organizations
+from orgs.services import members, organizations, sign_in_policies
 from orgs.services.authority import lock_organization
+
+# The fields of sign-in, and what the service calls them.
+POLICY_FIELDS = {
+    "enforce_sso": "enforcement",
+    "sso_required_from": "required_from",
+    "sso_pilots": "pilots",
+    "sso_guests": "guests",
+    "sso_session_hours": "session_hours",
+    "require_second_factor": "require_second_factor",
+}
+
+
+@dataclass(frozen=True)
+class WholeAdmission(Admission):
+    """An admission with what the organization asks of sign-ins; `pilots` are user ids."""
+
+    sign_in_policy: Any = None
+    pilots: list[UUID] = field(default_factory=list)
+
+
+def whole(admission: Admission) -> WholeAdmission:
+    """With the policy of the organization in scope. Two queries."""
+    same = {each.name: getattr(admission, each.name) for each in fields(Admission)}
+    return WholeAdmission(
+        **same, sign_in_policy=sign_in_policies.policy_in_scope(), pilots=sign_in_policies.pilots_in_scope()
+    )
 
 
 class Organizations(ApiView):
@@ -70,20 +99,33 @@ class OneOrganization(ApiView):
         "DELETE": organization(Permission.DELETE_ORG),
     }
 
-    @operation("get_organization", OrganizationRecord)
+    @operation("get_organization", WholeOrganizationRecord)
     def get(self, request: Request, organization: str) -> Response:
         """One organization, also while it is being deleted."""
-        return self.answer(self.admission, OrganizationRecord)
+        return self.answer(whole(self.admission), WholeOrganizationRecord)
 
-    @operation("update_organization", OrganizationRecord, body=OrganizationChanges, matches=True, refusals=[Conflict])
+    @operation(
+        "update_organization", WholeOrganizationRecord, body=OrganizationChanges, matches=True, refusals=[Conflict]
+    )
     def patch(self, request: Request, organization: str) -> Response:
-        """Changes the name or the slug.
+        """Changes the name, the slug, or what is asked of sign-ins.
 
-        `manage_billing` governs the organization's own settings, its name and slug included.
+        `manage_billing` governs the organization's own settings, its name and slug included. What concerns sign-in
+        needs `manage_sso` too. A conflict's code says what is missing before single sign-on can be switched on:
+        `domain_needed`, `connection_needed` or `sso_proof_needed`.
         """
-        with self.matching(self._locked, OrganizationRecord):
-            updated = organizations.update_organization(actor=self.admission.principal, **self.read())
-        return self.answer(replace(self.admission, organization=updated), OrganizationRecord)
+        actor = self.admission.principal
+        try:
+            with self.matching(self._locked, WholeOrganizationRecord):
+                given = self.read()
+                policy = {name: given.pop(field) for field, name in POLICY_FIELDS.items() if field in given}
+                updated = organizations.update_organization(actor=actor, **given)
+                if policy:
+                    sign_in_policies.change_sign_in_policy(actor=actor, **policy)
+        except sign_in_policies.NotReady as refusal:
+            sign_in_policies.note_not_ready(actor=actor, refusal=refusal)
+            raise
+        return self.answer(whole(replace(self.admission, organization=updated)), WholeOrganizationRecord)
 
     @operation("delete_organization", OrganizationRecord, body=Confirmation)
     def delete(self, request: Request, organization: str) -> Response:
@@ -91,8 +133,8 @@ class OneOrganization(ApiView):
         deleted = organizations.delete_organization(actor=self.admission.principal, confirmation=self.read()["confirm"])
         return self.answer(replace(self.admission, organization=deleted), OrganizationRecord)
 
-    def _locked(self) -> Admission:
-        return replace(self.admission, organization=lock_organization())
+    def _locked(self) -> "WholeAdmission":
+        return whole(replace(self.admission, organization=lock_organization()))
 
 
 class Restoration(ApiView):

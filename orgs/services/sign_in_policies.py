@@ -134,30 +134,24 @@ def change_sign_in_policy(
     """Changes what is given in the organization in scope. `pilots` are user ids; `required_from` None means at once.
 
     Raises PermissionMissing without manage_sso, Invalid, RecentProofRequired for a browser whose proof is old, and
-    NotReady where single sign-on is switched on, or reaches further, before everything is there.
+    NotReady where single sign-on is switched on, or reaches further, before everything is there; `note_not_ready`
+    writes that down.
     """
-    try:
-        with transaction.atomic():
-            lock_organization()
-            _require_manager(actor)
-            policy = _locked_policy()
-            _change_terms(
-                actor,
-                policy,
-                {"guests": guests, "session_hours": session_hours, "require_second_factor": require_second_factor},
-            )
-            if enforcement is not None or required_from is not None or pilots is not None:
-                wanted = SignInPolicy.Enforcement(enforcement if enforcement is not None else policy.enforcement)
-                _change_enforcement(actor, policy, wanted, required_from, pilots)
-            return policy
-    except NotReady as refusal:
-        record_refused(
-            events.SSO_ENFORCEMENT_REFUSED,
-            actor=actor,
-            target=organization_target(Organization.objects.get(id=require_organization_id())),
-            data={"cause": refusal.code},
-        )
-        raise
+    with transaction.atomic():
+        lock_organization()
+        _require_manager(actor)
+        policy = _locked_policy()
+        terms = {"guests": guests, "session_hours": session_hours, "require_second_factor": require_second_factor}
+        _change_terms(actor, policy, terms)
+        if enforcement is not None or required_from is not None or pilots is not None:
+            wanted = SignInPolicy.Enforcement(enforcement if enforcement is not None else policy.enforcement)
+            _change_enforcement(actor, policy, wanted, required_from, pilots)
+        return policy
+
+
+def note_not_ready(*, actor: Principal, refusal: NotReady) -> None:
+    """Writes the refusal to the log of the organization in scope. Call it outside of the transaction refused."""
+    record_refused(events.SSO_ENFORCEMENT_REFUSED, actor=actor, target=_target(), data={"cause": refusal.code})
 
 
 def _require_manager(actor: Principal) -> None:

@@ -44,6 +44,8 @@ GOOD = {
     "register_domain": {"domain": "shop.example.com"},
     "register_email_domain": {"domain": "acme.example"},
     "remove_email_domain": {"confirm": "acme.example"},
+    "register_handover_address": {"address": "https://app.example.com/signed-in"},
+    "exchange_handover": {"code": "x", "redirect_uri": "https://app.example.com/signed-in", "code_verifier": "x" * 43},
     "set_project_role": {"role": "developer"},
     "create_key": {
         "kind": "secret", "mode": "live", "name": "New", "note": "x", "permissions": ["view_org"],
@@ -135,6 +137,7 @@ def values(cast):
         "event": "evt_01h455vb4pex5vsknk084sn02q",
         "export": "exp_01h455vb4pex5vsknk084sn02q",
         "domain": "dom_01h455vb4pex5vsknk084sn02q",
+        "handover_address": "hva_01h455vb4pex5vsknk084sn02q",
         "email_domain": "edm_01h455vb4pex5vsknk084sn02q",
         "seen": "seen_01h455vb4pex5vsknk084sn02q",
         "grant": "grt_01h455vb4pex5vsknk084sn02q",
