@@ -4,12 +4,11 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
-from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from marshmallow.validate import Range
 from psycopg.conninfo import conninfo_to_dict
 
-from config import installed, rest
+from config import installed, pages, rest
 from config.access import ACCESS
 from config.embedded import running_environment
 from config.encryption_keys import keys_in, problems_of_keys
@@ -354,33 +353,7 @@ MIDDLEWARE = installed.MIDDLEWARE
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": False,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "csp.context_processors.nonce",
-                "orgs.context.dashboard",
-            ],
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    [
-                        "django_cotton.cotton_loader.Loader",
-                        "django.template.loaders.filesystem.Loader",
-                        "django.template.loaders.app_directories.Loader",
-                    ],
-                )
-            ],
-            "builtins": ["django_cotton.templatetags.cotton", "config.kernel.templatetags.numbers"],
-        },
-    }
-]
+TEMPLATES = pages.templates(BASE_DIR / "templates")
 
 # -- access (config/kernel/access.py) --------------------------------------------------------------------------------
 TENANTRY_ACCESS = ACCESS
@@ -453,20 +426,7 @@ SECURE_HSTS_PRELOAD = SECURE
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF, NONCE],
-        "style-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "base-uri": [NONE],
-        "manifest-src": [SELF],
-    }
-}
+CONTENT_SECURITY_POLICY = pages.CONTENT_SECURITY_POLICY
 
 # -- staff pages -----------------------------------------------------------------------------------------------------
 UNFOLD = STAFF_THEME
