@@ -31,6 +31,7 @@ from orgs.models import (
     ServiceGrant,
 )
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
+from sso.models import HandoverAddress
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -98,6 +99,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
             enrolment_expires_at=timezone.now() + timedelta(days=1),
             created_by=member.public_id,
         )
+        address = HandoverAddress.objects.create(project=project, address="https://x.example/", created_by="usr_x")
         email_domain = EmailDomain.objects.create(domain=f"{organization.slug}.example", token="t")
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
@@ -120,6 +122,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "event": event.public_id,
         "domain": domain.public_id,
         "email_domain": email_domain.public_id,
+        "handover_address": address.public_id,
         "seen": seen.public_id,
         "resource": resource.trn,
         "resource_id": resource.public_id,

@@ -28,6 +28,7 @@ from orgs.models import DataExport, EmailDomain, ServiceAccount, ServiceGrant
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from projects.models import Domain, Resource, SeenDomain
+from sso.models import HandoverAddress
 
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -57,6 +58,9 @@ def existing(cast):
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
         account = ServiceAccount.objects.create(name="Gateway")
         grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=cast.owner.public_id)
+        address = HandoverAddress.objects.create(
+            project=cast.project, address="https://x.example/", created_by="usr_x"
+        )
         email_domain = EmailDomain.objects.create(domain="acme.example", token="t")
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         event = AuditEvent.objects.order_by("-id").first()
@@ -76,6 +80,7 @@ def existing(cast):
         "domain": domain.public_id,
         "seen": seen.public_id,
         "email_domain": email_domain.public_id,
+        "handover_address": address.public_id,
         "resource": resource.trn,
     }
 
@@ -91,7 +96,7 @@ def existing(cast):
 )
 def test_every_answer_is_in_the_document(case, cast, existing):
     case.path_parameters = {name: existing[name] for name in case.path_parameters or {}}
-    programs = ("/keys/verify", "/access/v1/")
+    programs = ("/keys/verify", "/access/v1/", "/handover/exchange")
     credential = cast.secret_key if any(part in case.path for part in programs) else cast.token(cast.owner)
     if "/licenses/" in case.path:
         credential = cast.publishable_key

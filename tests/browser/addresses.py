@@ -30,6 +30,7 @@ from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
 from projects.models import Domain, ProjectMembership, Resource, SeenDomain, UsageDay, UsageMonth
 from projects.services.projects import archive_project, create_project
+from sso.models import HandoverAddress
 from tests.cast import Cast, person
 
 # Routes that answer programs.
@@ -162,6 +163,10 @@ def full(cast: Cast) -> Persona:
             domain = Domain.objects.create(
                 project=cast.project, pattern=pattern, is_loopback=pattern == "localhost", created_by=owner.public_id
             )
+        for path in ("signed-in", "a/path/of/quite/some/length/at/which/people/are/taken/over?product=warehouse"):
+            handover_address = HandoverAddress.objects.create(
+                project=cast.project, address=f"https://app.acme.example/{path}", created_by=owner.public_id
+            )
         for name, fields in (
             ("acme.example", {"status": "proven", "proven_at": now, "checked_at": now}),
             ("lost.acme.example", {"status": "lost", "lost_at": now, "checked_at": now, "failure": "There is none."}),
@@ -208,6 +213,7 @@ def full(cast: Cast) -> Persona:
             "event": event.public_id,
             "domain": domain.public_id,
             "email_domain": email_domain.public_id,
+            "handover_address": handover_address.public_id,
             "resource_id": resource.public_id,
             "token": token.public_id,
             "agent": agent.public_id,

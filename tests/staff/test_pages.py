@@ -45,6 +45,7 @@ from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership, TrackedEvent
 from projects.services.domains import note_seen, register_domain
 from projects.services.members import set_project_role
+from sso.models import HandoverAddress, HandoverToken
 from tests.cast import Cast
 from tests.gateway import make_gateway
 
@@ -81,6 +82,12 @@ def world(cast: Cast) -> Iterator[Cast]:
         register_domain(actor=cast.principal(cast.owner), project_id=cast.project.id, domain="*.example.com")
         note_seen(actor=cast.principal(cast.owner), project_id=cast.project.id, host="other.example.org")
         register_email_domain(actor=cast.principal(cast.owner), domain="acme.example")
+        address = "https://app.acme.example/signed-in"
+        HandoverAddress.objects.create(project=cast.project, address=address, created_by="usr_x")
+        HandoverToken.objects.create(
+            project=cast.project, user=cast.viewer, digest=b"d" * 32, address=address, code_challenge="c" * 43,
+            sign_in={}, browser_session_id=cast.viewer.id, expires_at=timezone.now(),
+        )  # fmt: skip
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
