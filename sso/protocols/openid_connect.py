@@ -30,7 +30,7 @@ from sso.causes import (
     SignInRefused,
 )
 from sso.models import Configuration
-from sso.protocols.published import called, fetched, object_of, provider_metadata
+from sso.protocols.published import OK, SERVER_ERROR, called, fetched, object_of, provider_metadata
 from sso.protocols.received import Received, loggable, text, texts
 from sso.protocols.signed_tokens import read_token, require_access_token_hash
 
@@ -163,9 +163,9 @@ def _exchanged(
         raise SignInRefused(PROVIDER_UNUSABLE, f"The token endpoint takes only {', '.join(methods)}.")
     endpoint = metadata["token_endpoint"]
     answer = called("POST", endpoint, data=form, auth=credential, headers={"Accept": "application/json"})
-    if answer.status_code == requests.codes.ok:
+    if answer.status_code == OK:
         return object_of(answer, endpoint)
-    if answer.status_code >= requests.codes.server_error:
+    if answer.status_code >= SERVER_ERROR:
         raise SignInRefused(PROVIDER_UNREACHABLE, f"{endpoint} answers with the status {answer.status_code}.")
     said = object_of(answer, endpoint)
     error, description = str(said.get("error"))[:100], str(said.get("error_description", ""))[:300]

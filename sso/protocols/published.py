@@ -11,6 +11,7 @@ from sso.causes import PROVIDER_UNREACHABLE, PROVIDER_UNUSABLE, SIGNATURE_INVALI
 from sso.discovery import UnfitProvider, UnreachableProvider, discover
 from sso.models import Configuration
 
+OK, SERVER_ERROR = 200, 500
 SECONDS = 5.0
 KEPT_SECONDS = 5 * 60
 # A key that we do not know yet makes us look again, but not more often than that.
@@ -76,8 +77,8 @@ def _chosen(documents: list[dict[str, Any]], key_id: str | None, algorithm: str)
 def fetched(address: str, **arguments: Any) -> dict[str, Any]:
     """A JSON object from the provider. Raises SignInRefused."""
     answer = called("GET", address, **arguments)
-    if answer.status_code != requests.codes.ok:
-        cause = PROVIDER_UNREACHABLE if answer.status_code >= requests.codes.server_error else PROVIDER_UNUSABLE
+    if answer.status_code != OK:
+        cause = PROVIDER_UNREACHABLE if answer.status_code >= SERVER_ERROR else PROVIDER_UNUSABLE
         raise SignInRefused(cause, f"{address} answers with the status {answer.status_code}.")
     return object_of(answer, address)
 

@@ -18,10 +18,23 @@ TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 SOAP = "http://schemas.xmlsoap.org"
 MICROSOFT = "http://schemas.microsoft.com/ws/2008/06/identity/claims"
 # Under what names providers send these, the first found counts. The others are those of LDAP (RFC 4524, RFC 2798).
-EMAIL = ("email", "mail", "emailaddress", f"{SOAP}/ws/2005/05/identity/claims/emailaddress")
-EMAIL += ("urn:oid:0.9.2342.19200300.100.1.3", "urn:oid:1.2.840.113549.1.9.1")
-NAME = ("displayname", "name", "http://schemas.microsoft.com/identity/claims/displayname")
-NAME += ("urn:oid:2.16.840.1.113730.3.1.241", "cn", "urn:oid:2.5.4.3", f"{SOAP}/ws/2005/05/identity/claims/name")
+EMAIL = (
+    "email",
+    "mail",
+    "emailaddress",
+    f"{SOAP}/ws/2005/05/identity/claims/emailaddress",
+    "urn:oid:0.9.2342.19200300.100.1.3",
+    "urn:oid:1.2.840.113549.1.9.1",
+)
+NAME = (
+    "displayname",
+    "name",
+    "http://schemas.microsoft.com/identity/claims/displayname",
+    "urn:oid:2.16.840.1.113730.3.1.241",
+    "cn",
+    "urn:oid:2.5.4.3",
+    f"{SOAP}/ws/2005/05/identity/claims/name",
+)
 GROUPS = ("groups", "group", "memberof", f"{MICROSOFT}/groups", f"{SOAP}/claims/group", f"{MICROSOFT}/role")
 
 
@@ -107,7 +120,7 @@ class Assertion:
         email = (self._values(configuration.email_attribute, EMAIL) or [""])[0]
         if not email and not configuration.email_attribute and "@" in self.name_id:
             email = self.name_id
-        claims = {"NameID": self.name_id, "NameID Format": self.name_id_format, "Issuer": self.issuer}
+        claims: dict[str, Any] = {"NameID": self.name_id, "NameID Format": self.name_id_format, "Issuer": self.issuer}
         claims |= {name: values[0] if len(values) == 1 else values for name, values in self.attributes.items()}
         return Known(email=email, subject=self.name_id, claims=loggable(claims))
 

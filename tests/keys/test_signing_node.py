@@ -1,8 +1,6 @@
 """Our tokens, verified from the key set by another implementation: jose on Node.js."""
 
 import json
-import os
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +15,7 @@ from keys import signing
 from keys.services.signing_keys import rotate_signing_key
 from keys.signing import Purpose
 from tests.keys.test_signing import AUDIENCE, key_set, kid_of, token
+from tests.node import folder_with
 
 pytestmark = pytest.mark.xdist_group("jose")
 
@@ -42,19 +41,7 @@ console.log(JSON.stringify(results));
 @pytest.fixture(scope="module")
 def node() -> Path:
     """A folder in which Node.js finds jose."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("Node.js with npm is not installed, so no other implementation than PyJWT looks at our tokens.")
-    # Beside the other things that tests keep from run to run, so that it is fetched once.
-    folder = Path(os.environ["TENANTRY_HOME"]) / JOSE.replace("@", "-")
-    if (folder / "node_modules" / "jose" / "package.json").exists():
-        return folder
-    folder.mkdir(exist_ok=True)
-    command = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    try:
-        subprocess.run([*command, "--prefix", folder, JOSE], check=True, capture_output=True, cwd=folder, timeout=60)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"npm could not fetch {JOSE}, so only PyJWT looks at our tokens: {(error.stderr or b'')[-300:]!r}")
-    return folder
+    return folder_with(JOSE.replace("@", "-"), JOSE)
 
 
 def verified(node: Path, *cases: tuple[str, dict[str, Any]], now: datetime | None = None) -> list[str]:
