@@ -85,8 +85,7 @@ class SocialCallback(Page):
         except Forbidden as refusal:
             _note(provider, identity.email or "")
             return self._refused(refusal.detail, title=refusal.title)
-        method = social.METHODS[provider]
-        return enter(request, user, method=method, next_path=attempt.next_path, email=identity.email)
+        return enter(request, user, method=social.METHODS[provider], next_path=attempt.next_path)
 
     def _refused(self, sentence: str, *, title: str = "You are not signed in") -> HttpResponse:
         return self.show({"sentence": sentence, "title": title}, status=403)
