@@ -81,6 +81,9 @@ GOOD = {
     },
     "register_resource": {"service": "x", "kind": "x", "name": "x", "scopes": ["x"], "project": "rocket"},
     "login": {"email": "a@b.example", "password": "x", "otp": "123456", "organization": "acme"},
+    "login_social": {"provider": "google", "token": "x", "otp": "123456", "organization": "acme"},
+    "begin_device_authorization": {"client_name": "x"},
+    "redeem_device_code": {"device_code": "x"},
     "refresh": {"refresh_token": "x"},
     "bootstrap": {
         "email": "a@b.example", "password": "correct horse battery", "name": "A", "token": "x",

@@ -107,7 +107,7 @@ def test_a_stranger_gets_an_account_without_a_password(cast: Cast, provider: Pro
     assert (user.name, user.has_usable_password()) == ("Nora", False)
     assert EmailAddress.objects.get(user=user).verified
     with tenant_scope(INSTALLATION_ID):
-        assert AuditEvent.objects.get(event="user.created").data["how"] == name
+        assert AuditEvent.objects.get(event="user.created", target_id=user.public_id).data["how"] == name
 
 
 @BOTH
