@@ -44,6 +44,9 @@ NOT_PAGES = {
     "keys:usage-file": "a file",
     "keys:project-usage-file": "a file",
     "orgs:export-download": "a file",
+    "sso:mailed-link": "opens once a mail was sent; tests/browser/test_sign_in.py looks at it",
+    "sso:social-start": "leads to Google or GitHub",
+    "sso:social-callback": "is what they lead back to",
     "orgs:invite-bulk-result": "stands for the answer of a form, which tests/browser/test_pages.py sends",
 }
 INVITATION_TOKEN = "t" * 43
