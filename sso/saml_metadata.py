@@ -68,8 +68,12 @@ def _parsed(xml: bytes) -> etree._Element:
     scanner.StartDoctypeDeclHandler = _refuse_document_type
     try:
         scanner.Parse(xml, True)  # noqa: FBT003 - expat takes it by place alone
+    except UnfitMetadata:
+        raise
     except expat.ExpatError as error:
         raise UnfitMetadata(f"This is no XML: it cannot be read beyond line {error.lineno}.") from None
+    except (ValueError, LookupError):
+        raise UnfitMetadata("This is no XML in an encoding that we read: send it in UTF-8.") from None
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
