@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from orgs.models import User
 from tests import database
 from tests.browser import site
+from tests.browsers import signed_in
 from tests.cast import standing
 from tests.servers import WORKER
 
@@ -122,8 +123,7 @@ def new_context(chromium: Browser, address: str) -> Iterator[NewContext]:
         context.set_default_timeout(15_000)
         made.append(context)
         if user:
-            client = Client()
-            client.force_login(user)
+            client = signed_in(Client(), user)
             value = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": address}])
         return context
