@@ -66,6 +66,7 @@ SYSTEM_SCOPES = {
     ("sso/access.py", "connection by its address"),
     ("projects/tidying.py", "forget old tracked events"),
     ("sso/views/handover.py", "whose project a person is to be handed over for"),
+    ("sso/services/handovers.py", "the session of a person whom a product takes over"),
     ("sso/tidying.py", "forget old handovers"),
     ("sso/notices.py", "certificates of identity providers that end soon"),
     ("sso/rechecking.py", "metadata of identity providers that are due to be read"),

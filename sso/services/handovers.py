@@ -21,7 +21,7 @@ from config.kernel.errors import AuthFailure, Invalid, TenantryError
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import Principal, UserPrincipal
 from config.kernel.sign_in import SignIn
-from config.kernel.tenancy.scope import require_organization_id
+from config.kernel.tenancy.scope import require_organization_id, system_scope
 from config.kernel.throttling import require_try
 from keys import signing
 from keys.models import TokenSession
@@ -178,12 +178,13 @@ def _hand_over(row: HandoverToken) -> HandedOver:
         raise AuthFailure
     organization = Organization.objects.get(id=require_organization_id())
     user = User.objects.get(id=row.user_id)
-    tokens = open_session(
-        user=user,
-        method=sign_in.method,
-        organization=organization.public_id,
-        sso_organization_id=sign_in.organization_id,
-    )
+    with system_scope("the session of a person whom a product takes over"):
+        tokens = open_session(
+            user=user,
+            method=sign_in.method,
+            organization=organization.public_id,
+            sso_organization_id=sign_in.organization_id,
+        )
     session = signing.read(tokens.access_token, purpose=Purpose.ACCESS, audience=signing.ourselves())["sid"]
     row.token_session_id = parse_public_id("ses", session)
     row.save(update_fields=["token_session_id", "updated_at"])
