@@ -15,6 +15,7 @@ ACCOUNT_ADAPTER = "sso.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_FORMS = {
+    "add_email": "sso.forms.addresses.NewAddressForm",
     "login": "sso.forms.sign_in.PasswordForm",
     "signup": "sso.forms.new_account.SignUpForm",
     "reset_password": "sso.forms.passwords.PasswordResetForm",

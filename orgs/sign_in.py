@@ -87,11 +87,6 @@ def governs_domain(email: str) -> bool:
         return _policies([], {domain_of(email)}).exists()
 
 
-def is_governed(email: str) -> bool:
-    """Whether whoever has this address signs in through an identity provider and by nothing else."""
-    return bool(governing_organizations(email=email))
-
-
 def governing_organizations(
     *, user: User | None = None, user_id: UUID | None = None, email: str | None = None
 ) -> list[Governance]:

@@ -26,7 +26,7 @@ from config.kernel.throttling import Secret, forgive, require_patience
 from orgs import events
 from orgs.models.user import normalize_email
 from orgs.services import browser_sessions, devices
-from orgs.services.refused_sign_ins import note_method_refused
+from orgs.services.refused_sign_ins import note_if_refused, note_method_refused
 from orgs.services.users import choose_password
 from orgs.sign_in import MethodRefused, validate_auth_method
 
@@ -174,6 +174,7 @@ class AccountAdapter(DefaultAccountAdapter):
             data={"method": Method.PASSWORD.value},
             org_id=INSTALLATION_ID,
         )
+        note_if_refused(method=Method.PASSWORD, email=address)
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:  # noqa: FBT001
         enqueue("sso.mail_confirmation", str(emailconfirmation.email_address.pk))

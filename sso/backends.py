@@ -13,14 +13,14 @@ class PasswordBackend(AuthenticationBackend):
     """Whoever may not sign in by a password is answered as if it were wrong, after it was hashed."""
 
     def _check_password(self, user: Any, password: str) -> AbstractBaseUser | None:
-        checked = super()._check_password(user, password)
-        if checked is None:
-            return None
+        # Asked first and whatever the password is, so that no time tells whether it is right.
         try:
             validate_auth_method(method=Method.PASSWORD, user=user)
+            counts = True
         except MethodRefused:
-            return None
-        return checked
+            counts = False
+        checked = super()._check_password(user, password)
+        return checked if counts else None
 
     @classmethod
     def _stash_user(cls, user: AbstractBaseUser | None) -> AbstractBaseUser | None:

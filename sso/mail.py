@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from config.kernel.sign_in import Method
+from orgs.services.refused_sign_ins import note_method_refused
 from orgs.sign_in import MethodRefused, is_authorized, validate_auth_method
 from sso.services import mailed_sign_ins
 
@@ -74,7 +75,8 @@ def mail_password_reset(email: str) -> str:
     for user in filter_users_by_email(email, is_active=True, prefer_verified=True, for_login=True):
         try:
             validate_auth_method(method=Method.PASSWORD, user=user, email=email)
-        except MethodRefused:
+        except MethodRefused as refusal:
+            note_method_refused(refusal, method=Method.PASSWORD, user=user)
             continue
         key = default_token_generator.make_token(user)
         page = link("account_reset_password_from_key", user_pk_to_url_str(user), key)

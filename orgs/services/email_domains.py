@@ -32,6 +32,7 @@ from orgs.models.email_domain import MISSES, MISSING_FOR
 from orgs.resolver import Unanswered, text_records
 from orgs.selectors import consequences_of_losing
 from orgs.services.authority import lock_organization
+from orgs.services.sign_in_policies import release_people_of
 
 Status = EmailDomain.Status
 
@@ -273,6 +274,7 @@ def remove_email_domain(*, actor: Principal, email_domain: str, confirmation: st
         )
     target, status = email_domain_target(row), row.status
     row.delete()
+    release_people_of(row.domain)
     record(
         events.EMAIL_DOMAIN_REMOVED,
         actor=actor,

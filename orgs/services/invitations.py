@@ -22,6 +22,7 @@ from orgs.models import Invitation, Membership, Organization, RemovedMember, Use
 from orgs.models.user import normalize_email
 from orgs.services.authority import lock_organization, require_authority_over, role_from
 from orgs.services.members import require_manager
+from orgs.services.sign_in_policies import require_welcome
 from orgs.services.targets import invitation_target, member_target
 
 TOKEN_BYTES = 32
@@ -61,6 +62,7 @@ def invite(*, actor: Principal, email: str, role: str, custom_role_id: UUID | No
     require_manager(actor)
     new_role, custom_role, permissions = role_from(role=role, custom_role_id=custom_role_id)
     require_authority_over(actor, permissions)
+    require_welcome(email)
     if Membership.objects.filter(user__email=email).exists():
         raise Conflict("This person is a member already.", code="already_member")
     try:
@@ -217,6 +219,7 @@ def _join(*, actor: UserPrincipal, invitation_id: UUID, organization_id: UUID) -
         invitation = _open_invitation(invitation_id)
         if invitation.state != Invitation.State.PENDING:
             raise Absent
+        require_welcome(invitation.email)
         if Membership.objects.of_user(actor.user_id).exists():
             raise Conflict("You are a member already.", code="already_member")
         invitation.accepted_at = timezone.now()

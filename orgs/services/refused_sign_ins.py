@@ -8,7 +8,7 @@ from orgs import events
 from orgs.models import User
 from orgs.models.user import normalize_email
 from orgs.services.targets import user_target
-from orgs.sign_in import MethodRefused
+from orgs.sign_in import MethodRefused, validate_auth_method
 
 
 def note_method_refused(refusal: MethodRefused, *, method: Method, user: User | None = None, email: str = "") -> None:
@@ -25,3 +25,13 @@ def note_method_refused(refusal: MethodRefused, *, method: Method, user: User | 
             data={"method": method.value},
             org_id=organization_id,
         )
+
+
+def note_if_refused(*, method: Method, email: str) -> bool:
+    """Writes it down if whoever has this address may not sign in by `method`, for ways in that end before they ask."""
+    try:
+        validate_auth_method(method=method, email=email)
+    except MethodRefused as refusal:
+        note_method_refused(refusal, method=method, email=email)
+        return True
+    return False

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -26,6 +27,7 @@ from orgs import events
 from orgs.models import EmailDomain, Membership, Organization, PilotMember, SignInPolicy, SsoSignIn, User
 from orgs.services.authority import lock_organization, permissions_of
 from orgs.services.targets import organization_target
+from orgs.sign_in import DOMAIN, domain_of
 
 OFF, PILOT, REQUIRED = SignInPolicy.Enforcement.OFF, SignInPolicy.Enforcement.PILOT, SignInPolicy.Enforcement.REQUIRED
 # A date further away is a typing mistake.
@@ -328,6 +330,31 @@ def note_sso_sign_in(*, user: User, organization_id: UUID, connection_id: UUID) 
         actor = UserPrincipal.of(user_id=user.id, email=user.email)
         record(events.SSO_ENFORCEMENT_CONFIRMED, actor=actor, target=_target())
         return True
+
+
+def release_people_of(domain: str) -> int:
+    """Forgets that people with an address in a domain came in by single sign-on, when it no longer belongs to us.
+
+    Nobody gets in by it with such an address any more, so it must not be what they are held to. Returns how many.
+    """
+    own = User.objects.annotate(at=DOMAIN).filter(at=domain).values("id")
+    further = EmailAddress.objects.annotate(at=DOMAIN).filter(verified=True, at=domain).values("user_id")
+    members = Membership.objects.filter(models.Q(user_id__in=own) | models.Q(user_id__in=further))
+    return SsoSignIn.objects.filter(user_id__in=members.values("user_id")).delete()[0]
+
+
+def require_welcome(email: str) -> None:
+    """Whether somebody of this address may become a member of the organization in scope. Raises Conflict."""
+    policy = SignInPolicy.objects.of_organization(require_organization_id())
+    if policy is None or policy.enforcement != REQUIRED or policy.guests != SignInPolicy.Guests.REFUSED:
+        return
+    ended = policy.ends_unconfirmed_at is not None and policy.ends_unconfirmed_at <= timezone.now()
+    if not ended and not EmailDomain.objects.proven().filter(domain=domain_of(email)).exists():
+        raise Conflict(
+            "Your organization requires single sign-on and lets no guests in: use an address in one of its e-mail "
+            "domains, or allow guests in the sign-in policy.",
+            code="outside_domains",
+        )
 
 
 def _managers() -> Any:

@@ -7,7 +7,9 @@ from django import forms
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from config.kernel.sign_in import Method
 from orgs.models import User
+from orgs.services.refused_sign_ins import note_if_refused
 from orgs.sign_in import governs_domain, is_authorized
 
 
@@ -19,6 +21,7 @@ class SignUpForm(SignupForm):
         if not is_authorized(email):
             raise forms.ValidationError("Nobody signs up here with an address of this domain.", code="domain_refused")
         if governs_domain(email):
+            note_if_refused(method=Method.PASSWORD, email=email)
             sentence = "Your organization signs in by single sign-on: go to the sign-in page and enter your address."
             raise forms.ValidationError(sentence, code="sso_required")
         return super().clean_email()

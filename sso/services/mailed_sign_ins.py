@@ -17,6 +17,7 @@ from config.kernel.errors import AuthFailure
 from config.kernel.sign_in import Method
 from orgs.models import User
 from orgs.models.user import normalize_email
+from orgs.services.refused_sign_ins import note_method_refused
 from orgs.sign_in import MethodRefused, validate_auth_method
 from sso.codes import digest_of_code, new_code
 
@@ -59,7 +60,8 @@ def addressee(email: str) -> User | None:
         return None
     try:
         validate_auth_method(method=Method.MAGIC_LINK, user=row.user, email=email)
-    except MethodRefused:
+    except MethodRefused as refusal:
+        note_method_refused(refusal, method=Method.MAGIC_LINK, user=row.user)
         return None
     return row.user
 

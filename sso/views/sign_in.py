@@ -17,7 +17,10 @@ from django.views.decorators.cache import never_cache
 
 from config.kernel.access import PUBLIC
 from config.kernel.pages import AccessMixin, Page
+from config.kernel.sign_in import Method
+from config.kernel.throttling import Secret, require_patience
 from orgs.models.user import normalize_email
+from orgs.services.refused_sign_ins import note_if_refused
 from orgs.sign_in import governs_domain, is_authorized
 from sso.forms.sign_in import AddressForm, PasswordForm
 from sso.selectors import connections_of_domain
@@ -57,6 +60,9 @@ class SignInPage(AccessMixin, LoginView):
         email = normalize_email(address.cleaned_data["login"])
         if "password" in request.POST and not governs_domain(email):
             return super().post(request, *args, **kwargs)
+        if "password" in request.POST:
+            require_patience(Secret.PASSWORD, account=email)
+            note_if_refused(method=Method.PASSWORD, email=email)
         request.session[ADDRESS] = email
         return to_step("sso:sign-in-ways", request)
 
