@@ -55,6 +55,7 @@ from projects.models import (
     UsageDay,
     UsageMonth,
 )
+from sso import models as sso
 from sso.admin import (
     EmailAddressAdmin,
     HandoverAddressAdmin,
@@ -63,6 +64,8 @@ from sso.admin import (
     RecoveryCodeAdmin,
     TOTPDeviceAdmin,
 )
+from sso.admin import connections as connection_pages
+from sso.admin import policies as policy_pages
 from sso.models import HandoverAddress, HandoverToken
 
 # The theme evaluates expressions in attributes (Alpine) and writes inline styles. Only staff pages allow that.
@@ -191,3 +194,16 @@ site.register(orgs.Passkey, PasskeyAdmin)
 site.register(orgs.RecoveryCode, RecoveryCodeAdmin)
 site.register(HandoverAddress, HandoverAddressAdmin)
 site.register(HandoverToken, HandoverTokenAdmin)
+site.register(sso.Connection, connection_pages.ConnectionAdmin)
+site.register(sso.Configuration, connection_pages.ConfigurationAdmin)
+site.register(sso.Certificate, connection_pages.CertificateAdmin)
+site.register(sso.GroupMapping, connection_pages.GroupMappingAdmin)
+site.register(sso.ConnectionLogEntry, connection_pages.ConnectionLogEntryAdmin)
+site.register(sso.UsedAssertion, connection_pages.UsedAssertionAdmin)
+site.register(sso.FederatedIdentity, connection_pages.FederatedIdentityAdmin)
+site.register(sso.DeviceAuthorization, policy_pages.DeviceAuthorizationAdmin)
+site.register(orgs.SignInPolicy, policy_pages.SignInPolicyAdmin)
+site.register(orgs.PilotMember, policy_pages.PilotMemberAdmin)
+site.register(orgs.BreakGlassCode, policy_pages.BreakGlassCodeAdmin)
+site.register(orgs.SsoSignIn, policy_pages.SsoSignInAdmin)
+site.register(orgs.RemovedMember, policy_pages.RemovedMemberAdmin)

@@ -29,6 +29,7 @@ from keys.tracking.intake import track
 from keys.tracking.writing import Source
 from orgs import events
 from orgs.models import (
+    BreakGlassCode,
     Change,
     CustomRole,
     DataExport,
@@ -36,8 +37,12 @@ from orgs.models import (
     IdempotencyKey,
     Invitation,
     Membership,
+    PilotMember,
+    RemovedMember,
     RetiredSlug,
     ServiceAccountSecret,
+    SignInPolicy,
+    SsoSignIn,
     User,
 )
 from orgs.services.email_domains import register_email_domain
@@ -45,7 +50,18 @@ from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership, TrackedEvent
 from projects.services.domains import note_seen, register_domain
 from projects.services.members import set_project_role
-from sso.models import HandoverAddress, HandoverToken
+from sso.models import (
+    Certificate,
+    Configuration,
+    Connection,
+    ConnectionLogEntry,
+    DeviceAuthorization,
+    FederatedIdentity,
+    GroupMapping,
+    HandoverAddress,
+    HandoverToken,
+    UsedAssertion,
+)
 from tests.cast import Cast
 from tests.gateway import make_gateway
 
@@ -88,10 +104,41 @@ def world(cast: Cast) -> Iterator[Cast]:
             project=cast.project, user=cast.viewer, digest=b"d" * 32, address=address, code_challenge="c" * 43,
             sign_in={}, browser_session_id=cast.viewer.id, expires_at=timezone.now(),
         )  # fmt: skip
+        furnish_sign_in(cast)
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
     return cast
+
+
+def furnish_sign_in(cast: Cast) -> None:
+    """A row of everything that has to do with single sign-on, in Acme."""
+    now = timezone.now()
+    connection = Connection.objects.create(name="ADFS", protocol="saml", role="viewer", sp_private_key=b"sealed-key")
+    configuration = Configuration.objects.create(
+        connection=connection, number=1, state="live", entity_id="https://idp.example", client_secret=b"sealed-secret"
+    )
+    Certificate.objects.create(
+        configuration=configuration, pem="PEM", fingerprint="ab" * 32, not_before=now, not_after=now
+    )
+    GroupMapping.objects.create(connection=connection, group="Engineering", role="developer")
+    ConnectionLogEntry.objects.create(
+        connection=connection, configuration_number=1, outcome="refused", code="x", claims={"kept": "from staff"}
+    )
+    UsedAssertion.objects.create(digest=b"used-digest" + b"d" * 21, expires_at=now)
+    FederatedIdentity.objects.create(connection=connection, issuer="https://idp.example", subject="v", user=cast.viewer)
+    DeviceAuthorization.objects.create(
+        device_digest=b"device-digest" + b"d" * 19, user_digest=b"user-digest" + b"d" * 21, client_name="cli",
+        expires_at=now, user=cast.viewer, organization=cast.acme,
+    )  # fmt: skip
+    SignInPolicy.objects.create()
+    PilotMember.objects.create(membership=Membership.objects.get(user=cast.viewer))
+    BreakGlassCode.objects.create(user=cast.owner, digest=b"glass-digest" + b"d" * 20)
+    SsoSignIn.objects.create(user=cast.viewer, connection_id=connection.id, subject="v", last_at=now)
+    RemovedMember.objects.create(user=cast.outsider)
+
+
+SEALED_OR_HASHED = (b"sealed-key", b"sealed-secret", b"used-digest", b"device-digest", b"user-digest", b"glass-digest")
 
 
 def base(model: Any) -> str:
@@ -139,6 +186,9 @@ def test_what_customers_put_into_events_is_not_for_staff(staff: Client, world: C
     shown = staff.get(f"{base(TrackedEvent)}{event.pk}/change/").content.decode()
     assert "page.viewed" in shown
     assert "from staff" not in shown
+    with system_scope("a test looks at everything"):
+        line = ConnectionLogEntry.objects.get()
+    assert "from staff" not in staff.get(f"{base(ConnectionLogEntry)}{line.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -188,6 +238,8 @@ def test_no_secret_is_on_any_page(staff: Client, world: Cast):
     needles = {world.secret_key, world.tokens[world.owner.email], world.owner.password}
     for digest in hidden:
         needles |= {bytes(digest).hex(), base64.b64encode(bytes(digest)).decode(), repr(bytes(digest))}
+    for beginning in SEALED_OR_HASHED:
+        needles |= {beginning.decode(), beginning.hex()}
     device = world.staff.totpdevice_set.get()
     needles |= {seed_of(device).hex(), base64.b32encode(seed_of(device)).decode(), bytes(device.seed).hex()}
     for model in MODELS:
