@@ -115,6 +115,8 @@ def open_session(
 ) -> IssuedTokens:
     """A session for a program of a person who has proven themselves by `method`. Raises AuthFailure.
 
+    Of that MethodRefused, which callers write down outside of the transaction that it ends (`note_method_refused`).
+
     `organization` is the id or slug of the only one that it works in; `sso_organization_id` is through whose identity
     provider the person came.
     """

@@ -17,7 +17,8 @@ from config.kernel.tenancy.scope import INSTALLATION_ID
 from config.kernel.throttling import require_try
 from keys.services.sessions import IssuedTokens, open_session
 from orgs.models import Organization, User
-from orgs.sign_in import OWN_WAYS, validate_auth_method
+from orgs.services.refused_sign_ins import note_method_refused
+from orgs.sign_in import OWN_WAYS, MethodRefused, validate_auth_method
 from sso import events
 from sso.codes import digest_of_code, new_code
 from sso.models import DeviceAuthorization
@@ -148,7 +149,9 @@ def _tokens(row: DeviceAuthorization) -> IssuedTokens | tuple[str, str]:
                 organization=row.organization.public_id if row.organization else None,
                 sso_organization_id=sign_in.organization_id if sign_in.method in OWN_WAYS else None,
             )
-    except AuthFailure:
+    except AuthFailure as failure:
+        if isinstance(failure, MethodRefused) and row.user is not None:
+            note_method_refused(failure, method=Method(row.sign_in["method"]), user=row.user)
         row.status = DeviceAuthorization.Status.DENIED
         row.save(update_fields=["status"])
         return DENIED

@@ -20,7 +20,7 @@ from audit.services import record, record_refused
 from config.kernel.errors import AuthFailure, Invalid, TenantryError
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import Principal, UserPrincipal
-from config.kernel.sign_in import SignIn
+from config.kernel.sign_in import Method, SignIn
 from config.kernel.tenancy.scope import require_organization_id, system_scope
 from config.kernel.throttling import require_try
 from keys import signing
@@ -28,7 +28,9 @@ from keys.models import TokenSession
 from keys.services.sessions import IssuedTokens, end_session, open_session
 from keys.signing import Purpose
 from orgs.models import BrowserSession, Membership, Organization, User
+from orgs.services.refused_sign_ins import note_method_refused
 from orgs.services.targets import user_target
+from orgs.sign_in import MethodRefused
 from projects.models import Project
 from sso import events
 from sso.models import HandoverAddress, HandoverToken
@@ -128,6 +130,9 @@ def exchange_handover(*, actor: Principal, exchange: Exchange) -> HandedOver:
                     handed = _hand_over(row)
             except TenantryError as error:
                 cause = error.code
+                if isinstance(error, MethodRefused):
+                    sign_in, user = SignIn.of_data(row.sign_in), User.objects.get(id=row.user_id)
+                    note_method_refused(error, method=sign_in.method if sign_in else Method.PASSWORD, user=user)
         if handed is not None:
             record(
                 events.HANDOVER_COMPLETED,

@@ -13,7 +13,9 @@ from config.kernel.throttling import Secret, forgive, require_patience, require_
 from keys.services.sessions import IssuedTokens, open_session
 from orgs import events
 from orgs.models import User
+from orgs.services.refused_sign_ins import note_method_refused
 from orgs.services.second_factor import given_factor, has_second_factor
+from orgs.sign_in import MethodRefused
 from sso.services.social_sign_ins import person_of
 from sso.social import FRESH, LEEWAY, METHODS, identity_of_program
 
@@ -37,7 +39,9 @@ def sign_in_by_social(
         _require_second_factor(user, code or "")
         _use_up(token)
         return open_session(user=user, method=METHODS[provider], organization=organization)
-    except (AuthFailure, Forbidden):
+    except (AuthFailure, Forbidden) as failure:
+        if isinstance(failure, MethodRefused):
+            note_method_refused(failure, method=METHODS[provider], email=email)
         record_refused(
             events.USER_SIGN_IN_FAILED,
             actor=ANONYMOUS,
