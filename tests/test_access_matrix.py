@@ -36,6 +36,7 @@ from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.gateway import Gateway, make_gateway
+from tests.sso.rows import connection_rows
 from tests.texts import without_what_varies
 
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
@@ -101,6 +102,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         )
         address = HandoverAddress.objects.create(project=project, address="https://x.example/", created_by="usr_x")
         email_domain = EmailDomain.objects.create(domain=f"{organization.slug}.example", token="t")
+        connected = connection_rows()
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     now = timezone.now()
@@ -127,6 +129,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "resource": resource.trn,
         "resource_id": resource.public_id,
         "token": token.public_id,
+        "connection": connected.connection.public_id,
+        "mapping": connected.mapping.public_id,
     }
 
 
@@ -180,7 +184,7 @@ def ask(
 FIELDS: dict[str, Any] = {
     "name": "Taken over", "slug": "taken-over", "email": "thief@x.example", "role": "viewer", "confirm": "acme",
     "kind": "secret", "mode": "live", "permissions": ["view_org"], "overlap_seconds": 0, "note": "taken",
-    "emails": ["thief@x.example"], "domain": "thief.example",
+    "emails": ["thief@x.example"], "domain": "thief.example", "group": "thieves",
 }  # fmt: skip
 
 

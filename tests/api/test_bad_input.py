@@ -14,6 +14,8 @@ from orgs.models import CustomRole, Invitation
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from tests.api.rows import everything
+from tests.sso.providers import certificate
+from tests.sso.rows import connection_rows
 
 WRITING = [
     (method, route)
@@ -24,6 +26,11 @@ WRITING = [
 ]
 NAMES = [f"{method} {route.path}" for method, route in WRITING]
 
+SAML = {
+    "entity_id": "https://idp.example", "sso_url": "https://idp.example/sso", "certificates": [certificate()],
+    "allow_idp_initiated": False, "signs_response_only": False, "email_attribute": "mail", "name_attribute": "name",
+    "groups_attribute": "groups",
+}  # fmt: skip
 # A body of each operation that would be accepted; the tests spoil one field at a time.
 GOOD = {
     "create_organization": {"name": "New", "slug": "new-one"},
@@ -80,6 +87,9 @@ GOOD = {
         "service_account": "svc_01h455vb4pex5vsknk084sn02q", "project": "rocket", "permissions": ["view_org"],
     },
     "register_resource": {"service": "x", "kind": "x", "name": "x", "scopes": ["x"], "project": "rocket"},
+    "create_sso_connection": {"name": "New", "protocol": "saml", **SAML, "enabled": True, "default_role": "viewer"},
+    "update_sso_connection": {"name": "New", **SAML, "enabled": True, "default_role": "viewer"},
+    "map_sso_group": {"group": "x", "role": "viewer"},
     "login": {"email": "a@b.example", "password": "x", "otp": "123456", "organization": "acme"},
     "login_social": {"provider": "google", "token": "x", "otp": "123456", "organization": "acme"},
     "begin_device_authorization": {"client_name": "x"},
@@ -129,6 +139,7 @@ def values(cast):
         owner = cast.principal(cast.owner)
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
+        connected = connection_rows()
     return {
         "organization": "acme",
         "project": "rocket",
@@ -146,6 +157,8 @@ def values(cast):
         "grant": "grt_01h455vb4pex5vsknk084sn02q",
         "session": "ses_01h455vb4pex5vsknk084sn02q",
         "agent": "agt_01h455vb4pex5vsknk084sn02q",
+        "connection": connected.connection.public_id,
+        "mapping": connected.mapping.public_id,
         "resource": "res_01h455vb4pex5vsknk084sn02q",
     }
 

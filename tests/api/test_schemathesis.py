@@ -29,6 +29,7 @@ from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from projects.models import Domain, Resource, SeenDomain
 from sso.models import HandoverAddress
+from tests.sso.rows import connection_rows
 
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -58,11 +59,10 @@ def existing(cast):
         resource = Resource.objects.create(service="warehouse", kind="dataset", name="customers/2026")
         account = ServiceAccount.objects.create(name="Gateway")
         grant = ServiceGrant.objects.create(account=account, permissions=["view_org"], granted_by=cast.owner.public_id)
-        address = HandoverAddress.objects.create(
-            project=cast.project, address="https://x.example/", created_by="usr_x"
-        )
+        address = HandoverAddress.objects.create(project=cast.project, address="https://x.example/", created_by="usr_x")
         email_domain = EmailDomain.objects.create(domain="acme.example", token="t")
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
+        connected = connection_rows()
         event = AuditEvent.objects.order_by("-id").first()
     return {
         "organization": cast.acme.public_id,
@@ -82,6 +82,8 @@ def existing(cast):
         "email_domain": email_domain.public_id,
         "handover_address": address.public_id,
         "resource": resource.trn,
+        "connection": connected.connection.public_id,
+        "mapping": connected.mapping.public_id,
     }
 
 

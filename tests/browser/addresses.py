@@ -32,6 +32,7 @@ from projects.models import Domain, ProjectMembership, Resource, SeenDomain, Usa
 from projects.services.projects import archive_project, create_project
 from sso.models import HandoverAddress
 from tests.cast import Cast, person
+from tests.sso.rows import connection_rows
 
 # Routes that answer programs.
 PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/leaks/", "/.well-known/", "/api/schema", "/(?:api|access|scim)/")
@@ -39,6 +40,7 @@ PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/leaks/", "/.well-known/", "/api
 NOT_PAGES = {
     "projects:panel": "a part of the overview",
     "keys:panel": "a part of the overview",
+    "sso:panel": "a part of the overview",
     "audit:panel": "a part of the overview",
     "keys:usage-panel": "a part of the overview",
     "keys:usage-file": "a file",
@@ -194,6 +196,7 @@ def full(cast: Cast) -> Persona:
         }
         revoke_agent(actor=actor, project_id=cast.project.id, agent=agents["Gone"][0].public_id)
         agent, enrolment_token = next(iter(agents.values()))
+        connected = connection_rows()
         event = AuditEvent.objects.order_by("-id").first()
     enrol_agent(token=enrolment_token)
     token = PersonalToken.objects.get(user=owner)
@@ -218,6 +221,7 @@ def full(cast: Cast) -> Persona:
             "email_domain": email_domain.public_id,
             "handover_address": handover_address.public_id,
             "resource_id": resource.public_id,
+            "connection": connected.connection.public_id,
             "token": token.public_id,
             "agent": agent.public_id,
             "session": session.public_id,

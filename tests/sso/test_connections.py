@@ -1,5 +1,7 @@
 """Connections over REST: making, changing, disabling, deleting them."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -293,8 +295,11 @@ def test_a_passed_test_of_the_live_configuration_is_noted_without_touching_since
 
 # -- ends ------------------------------------------------------------------------------------------------------------
 def enforce(cast, enforcement):
+    """From tomorrow on, so that who asks here is not held back by it."""
     with tenant_scope(cast.acme.id):
-        SignInPolicy.objects.update_or_create(defaults={"enforcement": enforcement, "required_from": timezone.now()})
+        SignInPolicy.objects.update_or_create(
+            defaults={"enforcement": enforcement, "required_from": timezone.now() + timedelta(days=1)}
+        )
 
 
 @pytest.mark.parametrize("enforcement", ["pilot", "required"])
