@@ -45,8 +45,8 @@ from sso.causes import (
 )
 from sso.models import Configuration, Connection
 from sso.protocols.received import CLOCK_SKEW, Received
-from sso.protocols.saml_assertions import Assertion
-from sso.protocols.saml_documents import POST_BINDING, PROTOCOL, UNSPECIFIED
+from sso.protocols.saml_assertions import Assertion, moment
+from sso.protocols.saml_documents import ASSERTION, POST_BINDING, PROTOCOL, UNSPECIFIED
 
 MOST_CHARACTERS = 256 * 1024
 # However long an assertion says that it is good for. So used ones need not be remembered for longer.
@@ -118,7 +118,10 @@ def read_response(connection: Connection, configuration: Configuration, encoded:
     with _malformed():
         _require_one_root(_parsed(text))
         response = Response(settings, encoded)
-        response.is_valid(_request_data(acs_url(connection)), raise_exceptions=True)
+        try:
+            response.is_valid(_request_data(acs_url(connection)), raise_exceptions=True)
+        except Fault as error:
+            raise _named(error, response, acs_url(connection), now) from None
         assertion = Assertion.of(response, signs_response_only=configuration.signs_response_only)
     return _answer(connection, configuration, response, assertion, now)
 
@@ -165,6 +168,26 @@ def _answer(
         request_id=requests.pop(),
         good_until=end + CLOCK_SKEW,
     )
+
+
+def _named(fault: Fault, response: Response, here: str, now: datetime) -> SignInRefused:
+    """A fault by its cause. Looks closer at what python3-saml tells only in general; nothing of it is believed."""
+    root = response.get_xml_document()
+    if fault.code == Fault.STATUS_CODE_IS_NOT_SUCCESS:
+        said = [each.get("Value", "").rpartition(":")[2] for each in root.iter(f"{{{PROTOCOL}}}StatusCode")]
+        # Some providers write the message as an attribute.
+        said += [each.text or each.get("Value") or "" for each in root.iter(f"{{{PROTOCOL}}}StatusMessage")]
+        return SignInRefused(PROVIDER_REFUSED, f"The identity provider answered {' '.join(said)[:500]}")
+    if fault.code == Fault.WRONG_SUBJECTCONFIRMATION:
+        found = list(root.iter(f"{{{ASSERTION}}}SubjectConfirmationData"))
+        recipients = [each.get("Recipient") for each in found]
+        if here not in recipients:
+            return SignInRefused(RECIPIENT_MISMATCH, f"The Recipient is {recipients!r}, not {here!r}.")
+        ends = [end for each in found if (end := moment(each.get("NotOnOrAfter")))]
+        if ends and max(ends) <= now:
+            return SignInRefused(EXPIRED, f"It was good until {max(ends).isoformat()}; it is {now.isoformat()} here.")
+        return SignInRefused(ASSERTION_AMBIGUOUS, "No SubjectConfirmation of the assertion is a bearer's that fits.")
+    return SignInRefused(_CAUSES.get(fault.code, MALFORMED), str(fault))
 
 
 @contextmanager
