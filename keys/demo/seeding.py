@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 
 from audit.services import record
 from config.embedded.processes import write_private
@@ -196,6 +197,7 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
             for project in projects
         ]
         ensure_usage(organization)
+        import_string(settings.TENANTRY_DEMO_SIGN_IN)(organization)
         ensure_agents(projects[0], *developer)
     ensure_session(people[Role.OWNER].user, world.people[Role.OWNER])
     return {

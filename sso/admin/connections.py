@@ -25,7 +25,7 @@ def disable(*, actor: StaffPrincipal, row: Connection) -> Outcome:
 class OfConnectionAdmin(OfOrganizationAdmin):
     """Rows of connections, found by the connection too."""
 
-    list_select_related = ("connection",)
+    list_select_related: tuple[str, ...] = ("connection",)
     search_help_text = "A public id of a connection (con_…) or an organization (org_…)"
 
     def narrow(self, rows: QuerySet, word: str) -> QuerySet:
