@@ -67,7 +67,7 @@ class Answers(BaseHTTPRequestHandler):
 
     server: Product
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/signed-in":
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
