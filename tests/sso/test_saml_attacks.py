@@ -12,11 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from lxml import etree
 
-from audit.models import AuditEvent
 from config.kernel.tenancy.scope import tenant_scope
-from orgs.models import BrowserSession, Membership, User
 from sso.addresses import acs_url, sp_entity_id
-from sso.models import Connection, FederatedIdentity, UsedAssertion
+from sso.models import Connection, UsedAssertion
 from tests.cast import Cast
 from tests.identity_providers.connecting import (
     connect_saml,
@@ -27,6 +25,7 @@ from tests.identity_providers.connecting import (
     start,
 )
 from tests.identity_providers.running import SamlProvider, key_and_certificate
+from tests.sso.refusals import facts, require_refused
 
 pytestmark = pytest.mark.xdist_group("identity providers")
 
@@ -36,8 +35,6 @@ NORA = {"id": "nora@acme.example", "attributes": {"email": "nora@acme.example"}}
 ADAM = {"id": "adam@acme.example", "attributes": {"email": "adam@acme.example"}}
 PEOPLE = {"nora": NORA, "adam": ADAM}
 
-Facts = dict[str, Any]
-
 
 @pytest.fixture
 def connection(cast: Cast, saml: SamlProvider) -> Connection:
@@ -45,34 +42,6 @@ def connection(cast: Cast, saml: SamlProvider) -> Connection:
     connection = connect_saml(cast.acme, saml)
     saml.say(acs=acs_url(connection), people=PEOPLE)
     return connection
-
-
-def facts(cast: Cast) -> Facts:
-    """What a refused sign-in must leave as it was."""
-    with tenant_scope(cast.acme.id):
-        return {
-            "people": sorted(User.objects.values_list("email", "last_login")),
-            "members": sorted(map(str, Membership.objects.values_list("user", "role"))),
-            "identities": FederatedIdentity.objects.count(),
-            "sessions": BrowserSession.objects.exclude(user=None).count(),
-            "last": Connection.objects.values_list("last_sign_in_at", flat=True)[0],
-        }
-
-
-def require_refused(cast: Cast, answer: Any, code: str, before: Facts) -> None:
-    """The page tells the person what to do, the log the cause, the ledger that it happened; nothing else changed."""
-    assert answer.status_code in (400, 403), answer.content.decode()
-    entry = log_of(cast.acme)[0]
-    assert (entry.outcome, entry.code) == ("refused", code), entry.detail
-    assert entry.detail
-    page = answer.content.decode()
-    assert "You are not signed in" in page
-    assert entry.request_id in page
-    assert entry.detail not in page
-    assert facts(cast) == before
-    with tenant_scope(cast.acme.id):
-        event = AuditEvent.objects.filter(event="user.sign_in_failed").latest("id")
-    assert (event.result, event.data) == ("refused", {"method": "sso", "cause": code})
 
 
 def edit(posted: dict[str, str], change: Callable[[Any], None]) -> dict[str, str]:
