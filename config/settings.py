@@ -361,7 +361,7 @@ TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
 TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
-TENANTRY_DEMO_SIGN_IN = "sso.demo.ensure_connections"
+TENANTRY_DEMO_SIGN_IN = "sso.demo.ensure_sign_in"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
 TENANTRY_HOT_ROUTES = {
     "/api/v1/keys/verify": "keys.hot.verification.verify_key",

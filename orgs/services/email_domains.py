@@ -21,7 +21,7 @@ from django.utils import timezone
 from audit.services import Target, record, record_refused
 from config.kernel.errors import Absent, Conflict, Invalid
 from config.kernel.permissions import Permission
-from config.kernel.principals import Principal, StaffPrincipal
+from config.kernel.principals import Principal
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import system_scope
 from config.kernel.throttling import require_try
@@ -221,8 +221,8 @@ def _tell(row: EmailDomain, what: str) -> None:
 
 
 @transaction.atomic
-def prove_by_staff(*, actor: StaffPrincipal, domain: str, reason: str) -> EmailDomain:
-    """Marks a domain as proven on staff's word, and registers it if it is not. Then no check undoes it.
+def prove_by_staff(*, actor: Principal, domain: str, reason: str) -> EmailDomain:
+    """Marks a domain as proven on staff's word (only staff's edges call this), and registers it if it is not. Then no check undoes it.
 
     Raises Invalid, Conflict when another organization has it.
     """
