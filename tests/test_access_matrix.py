@@ -21,12 +21,14 @@ from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Agent, PersonalToken, TokenSession
 from orgs.models import (
+    BrowserSession,
     CustomRole,
     DataExport,
     EmailDomain,
     Invitation,
     Membership,
     Organization,
+    Passkey,
     ServiceAccount,
     ServiceGrant,
 )
@@ -105,12 +107,16 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         connected = connection_rows()
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
+    passkey = Passkey.objects.create(user=member, name="Laptop", credential_id=member.id.bytes, public_key=b"")
     now = timezone.now()
     session = TokenSession.objects.create(
         user=member, method="password", last_used_at=now, expires_at=now + timedelta(days=1)
     )
+    browser = signed_in(Client(), member)
+    browser_session = BrowserSession.objects.get(session_key=browser.session.session_key)
     return {
         "agent": agent.public_id,
+        "browser_session": browser_session.public_id,
         "session": session.public_id,
         "organization": organization.slug,
         "project": project.slug,
@@ -129,6 +135,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "resource": resource.trn,
         "resource_id": resource.public_id,
         "token": token.public_id,
+        "passkey": passkey.public_id,
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,
     }

@@ -156,6 +156,7 @@ def values(cast):
         "seen": "seen_01h455vb4pex5vsknk084sn02q",
         "grant": "grt_01h455vb4pex5vsknk084sn02q",
         "session": "ses_01h455vb4pex5vsknk084sn02q",
+        "browser_session": "ses_01h455vb4pex5vsknk084sn02q",
         "agent": "agt_01h455vb4pex5vsknk084sn02q",
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,

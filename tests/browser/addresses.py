@@ -20,14 +20,27 @@ from config.kernel.pages import FormPage
 from config.kernel.permissions import ROLE_PERMISSIONS, Permission, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.routes import Route, all_routes
+from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import PersonalToken, TokenSession
 from keys.services.agents import create_agent, enrol_agent, revoke_agent
 from keys.services.keys import create_key, revoke_key, rotate_key
 from keys.services.sessions import open_session
-from orgs.models import CustomRole, DataExport, EmailDomain, Invitation, Membership, ServiceAccount, ServiceGrant, User
+from orgs.models import (
+    BrowserSession,
+    CustomRole,
+    DataExport,
+    EmailDomain,
+    Invitation,
+    Membership,
+    Passkey,
+    ServiceAccount,
+    ServiceGrant,
+    User,
+)
 from orgs.services.invitations import token_hash
 from orgs.services.organizations import create_organization
+from orgs.services.recovery_codes import make_recovery_codes
 from projects.models import Domain, ProjectMembership, Resource, SeenDomain, UsageDay, UsageMonth
 from projects.services.projects import archive_project, create_project
 from sso.models import HandoverAddress
@@ -204,6 +217,15 @@ def full(cast: Cast) -> Persona:
     with request_context(program):
         open_session(user=owner, method="password")
     session = TokenSession.objects.get(user=owner)
+    for user_agent in ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "curl/8.5.0"):
+        browser_session = BrowserSession.objects.create(
+            session_key=new_id().hex, user=owner, method="password", ip="2001:db8:1234:5678:9abc:def0:1234:5678",
+            user_agent=user_agent, signed_in_at=now, expire_date=now + timedelta(days=14),
+        )  # fmt: skip
+    passkey = Passkey.objects.create(
+        user=owner, name="The laptop in the office of the northern hemisphere", credential_id=b"1", public_key=b""
+    )
+    make_recovery_codes(actor=actor, user=owner)
     confirmation = EmailConfirmationHMAC(EmailAddress.objects.create(user=owner, email="second@acme.example"))
     return Persona(
         owner,
@@ -223,8 +245,10 @@ def full(cast: Cast) -> Persona:
             "resource_id": resource.public_id,
             "connection": connected.connection.public_id,
             "token": token.public_id,
+            "passkey": passkey.public_id,
             "agent": agent.public_id,
             "session": session.public_id,
+            "browser_session": browser_session.public_id,
             "orgs:invitation.token": INVITATION_TOKEN,
             "account_confirm_email.key": confirmation.key,
             "account_reset_password_from_key.uidb36": user_pk_to_url_str(owner),
