@@ -1,4 +1,4 @@
-"""Sign-in in the demo: two connections that are at rest, since no identity provider is behind them; domains; handover."""
+"""Sign-in in the demo: two connections that are at rest, as no provider is behind them; domains; handover."""
 
 import secrets
 

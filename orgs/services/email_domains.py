@@ -222,9 +222,9 @@ def _tell(row: EmailDomain, what: str) -> None:
 
 @transaction.atomic
 def prove_by_staff(*, actor: Principal, domain: str, reason: str) -> EmailDomain:
-    """Marks a domain as proven on staff's word (only staff's edges call this), and registers it if it is not. Then no check undoes it.
+    """Marks a domain as proven on staff's word, and registers it if it is not. Then no check undoes it.
 
-    Raises Invalid, Conflict when another organization has it.
+    Only staff's edges call this. Raises Invalid, Conflict when another organization has it.
     """
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
