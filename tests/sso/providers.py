@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
+from django.utils import timezone
 
 ENTITY_ID = "https://idp.acme.example/saml"
 SSO_URL = "https://idp.acme.example/saml/sso"
@@ -26,7 +27,7 @@ def signing_key(number: int = 1, bits: int = 2048) -> rsa.RSAPrivateKey:
 
 def certificate(number: int = 1, *, days: float = 400, since: float = -10, bits: int = 2048, kind: str = "rsa") -> str:
     """A certificate in PEM that ends in `days` and began `since` days from now."""
-    now = datetime.now(UTC)
+    now = timezone.now()  # which time_machine moves
     keys: dict[str, Any] = {
         "rsa": lambda: signing_key(number, bits),
         "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
