@@ -99,7 +99,7 @@ def require_lately(token: PersonalToken) -> None:
     if not governing or came_lately(user_id=token.user_id, governing=governing):
         return
     organization_ids = [each.organization_id for each in governing]
-    if cache.add(f"stale personal token:{token.id}", 1, RECORD_EVERY):
+    if cache.add(f"stale-personal-token:{token.id}", 1, RECORD_EVERY):
         for organization_id in (INSTALLATION_ID, *organization_ids):
             record_refused(
                 orgs_events.USER_SIGN_IN_REFUSED,

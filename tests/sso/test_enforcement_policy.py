@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.permissions import Role
-from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import EmailDomain, Membership, PilotMember, SignInPolicy
 from sso.models import Configuration, Connection
@@ -124,7 +123,8 @@ def test_over_rest_the_last_single_sign_on_of_the_tokens_owner_counts(cast: Cast
     assert len(events_of(cast, "sso.enforcement_refused")) == 2
     came(cast.admin, configuration)
     answer = api(cast.admin).patch(REST, {"enforce_sso": "required", "sso_session_hours": 8})
-    assert (answer.status_code, answer.json()["enforce_sso"], answer.json()["sso_session_hours"]) == (200, "required", 8)
+    record = answer.json()
+    assert (answer.status_code, record["enforce_sso"], record["sso_session_hours"]) == (200, "required", 8)
     assert api(cast.admin).get(REST).json()["enforce_sso"] == "required"
     assert api(cast.admin).patch(REST, {"enforce_sso": "off"}).json()["enforce_sso"] == "off"
     assert [event.data["reason"] for event in events_of(cast, "sso.enforcement_ended")] == ["switched off"]
