@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from config.kernel.sign_in import SecondFactor
 from orgs.models import User
 from tests import database
 from tests.browser import site
@@ -35,7 +36,7 @@ class Inbox:
 
     def link(self, to: str, pattern: str) -> str:
         """The address that fits `pattern` in the newest mail to somebody; waits for the mail."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             for message in reversed(self.messages):
                 found = re.search(pattern, _text_of(message)) if message["To"] == to else None
@@ -47,7 +48,7 @@ class Inbox:
 
 def _text_of(message: email.message.Message) -> str:
     parts = [part for part in message.walk() if part.get_content_type() == "text/plain"]
-    return "\n".join(part.get_payload(decode=True).decode() for part in parts)
+    return "\n".join(part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in parts)
 
 
 @pytest.fixture(scope="package")
@@ -123,7 +124,7 @@ def new_context(chromium: Browser, address: str) -> Iterator[NewContext]:
         context.set_default_timeout(15_000)
         made.append(context)
         if user:
-            client = signed_in(Client(), user)
+            client = signed_in(Client(), user, second_factor=SecondFactor.TOTP)
             value = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": address}])
         return context
