@@ -40,7 +40,12 @@ class DeviceTokens(ApiView):
 
     access = {"POST": PUBLIC}
 
-    @operation("redeem_device_code", IssuedTokensRecord, body=DeviceCode, refusals=[devices.NotYet])
+    @operation(
+        "redeem_device_code",
+        IssuedTokensRecord,
+        body=DeviceCode,
+        refusals=[devices.NotYet, devices.TooFast, devices.Denied, devices.Expired, devices.UnknownCode],
+    )
     def post(self, request: Request) -> Response:
         """The tokens, once the person said yes. Until then a 400 whose `error` is the standard's:
 

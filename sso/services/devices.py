@@ -31,20 +31,46 @@ BEGIN_LIMIT = "30/minute"
 
 
 class NotYet(TenantryError):
-    """Why a command line has no tokens (RFC 8628 3.5, RFC 6749 5.2): `error` is the standard's word for it."""
+    """Nobody answered a command line's question yet. Its likes are the other reasons why there are no tokens.
 
+    `error` repeats the code, since that is where the standard has it (RFC 8628 3.5, RFC 6749 5.2).
+    """
+
+    code = "authorization_pending"
     status = 400
     title = "No tokens"
+    detail = "Nobody has answered yet: ask again after the interval."
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail, code=code, error=code)
+    def __init__(self) -> None:
+        super().__init__(error=self.code)
 
 
-PENDING = ("authorization_pending", "Nobody has answered yet: ask again after the interval.")
-TOO_FAST = ("slow_down", "Wait five seconds longer between two questions than before.")
-DENIED = ("access_denied", "The person said no, or may not sign in: begin anew if that was a mistake.")
-EXPIRED = ("expired_token", "Nobody answered in time: begin anew.")
-UNKNOWN = ("invalid_grant", "This device code is unknown, or was used before: begin anew.")
+class TooFast(NotYet):
+    """A command line asks again before its interval is over."""
+
+    code = "slow_down"
+    detail = "Wait five seconds longer between two questions than before."
+
+
+class Denied(NotYet):
+    """The person said no, or may not sign in."""
+
+    code = "access_denied"
+    detail = "The person said no, or may not sign in: begin anew if that was a mistake."
+
+
+class Expired(NotYet):
+    """Nobody answered within ten minutes."""
+
+    code = "expired_token"
+    detail = "Nobody answered in time: begin anew."
+
+
+class UnknownCode(NotYet):
+    """The device code is unknown, or was used before."""
+
+    code = "invalid_grant"
+    detail = "This device code is unknown, or was used before: begin anew."
 
 
 @dataclass(frozen=True)
@@ -116,30 +142,30 @@ def redeem(*, device_code: str) -> IssuedTokens:
         found = _redeem(device_code)
     if isinstance(found, IssuedTokens):
         return found
-    raise NotYet(*found)
+    raise found
 
 
-def _redeem(device_code: str) -> IssuedTokens | tuple[str, str]:
+def _redeem(device_code: str) -> IssuedTokens | NotYet:
     """The tokens, or why there are none, which is kept."""
     rows = DeviceAuthorization.objects.select_for_update(of=("self",)).select_related("user", "organization")
     row = rows.filter(device_digest=_digest(device_code)).first()
     status, now = DeviceAuthorization.Status, timezone.now()
     if row is None or row.status == status.USED:
-        return UNKNOWN
+        return UnknownCode()
     if row.expires_at <= now:
-        return EXPIRED
+        return Expired()
     if row.status == status.DENIED:
-        return DENIED
+        return Denied()
     if row.status == status.PENDING:
         too_fast = row.polled_at is not None and now < row.polled_at + timedelta(seconds=row.interval_seconds)
         row.polled_at = now
         row.interval_seconds += SLOWER if too_fast else 0
         row.save(update_fields=["polled_at", "interval_seconds"])
-        return TOO_FAST if too_fast else PENDING
+        return TooFast() if too_fast else NotYet()
     return _tokens(row)
 
 
-def _tokens(row: DeviceAuthorization) -> IssuedTokens | tuple[str, str]:
+def _tokens(row: DeviceAuthorization) -> IssuedTokens | NotYet:
     try:
         user, sign_in = _approval(row)
         with transaction.atomic():
@@ -154,7 +180,7 @@ def _tokens(row: DeviceAuthorization) -> IssuedTokens | tuple[str, str]:
             note_method_refused(failure, method=Method(row.sign_in["method"]), user=row.user)
         row.status = DeviceAuthorization.Status.DENIED
         row.save(update_fields=["status"])
-        return DENIED
+        return Denied()
     row.status = DeviceAuthorization.Status.USED
     row.save(update_fields=["status"])
     return issued
