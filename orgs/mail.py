@@ -104,11 +104,12 @@ FACTOR_WORDS = {
 }
 
 
-def mail_factor_notice(user_id: UUID, notice: str, detail: str, at: datetime, ip: str, user_agent: str) -> str:
-    """Tells a person what happened to their second factors. Returns `sent` or `gone`."""
+def mail_factor_notice(user_id: UUID, what: str, at: datetime, ip: str, user_agent: str) -> str:
+    """Tells a person what `factor_notices.tell` says of their second factors. Returns `sent` or `gone`."""
     user = User.objects.filter(id=user_id).first()
     if user is None:
         return "gone"
+    notice, _, detail = what.partition(" ")
     subject, sentence = FACTOR_WORDS[notice]
     send(
         to=user.email,

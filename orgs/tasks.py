@@ -27,9 +27,9 @@ def mail_confirmation_code(user_id: str, session_id: str) -> str:
 
 
 @shared_task(name="orgs.mail_factor_notice", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
-def mail_factor_notice(user_id: str, notice: str, detail: str, at: str, ip: str, user_agent: str) -> str:
+def mail_factor_notice(user_id: str, what: str, at: str, ip: str, user_agent: str) -> str:
     """Tells a person what happened to their second factors. Outcomes: `sent`, `gone`."""
-    return mail.mail_factor_notice(UUID(user_id), notice, detail, datetime.fromisoformat(at), ip, user_agent)
+    return mail.mail_factor_notice(UUID(user_id), what, datetime.fromisoformat(at), ip, user_agent)
 
 
 @shared_task(name="orgs.erase_due")

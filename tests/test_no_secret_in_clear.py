@@ -18,6 +18,7 @@ from config.kernel.sealed import SealedField
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from orgs.encryption import unseal
 from orgs.models import BrowserSession
+from orgs.services.recovery_codes import make_recovery_codes
 from projects.models import Project
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -116,6 +117,7 @@ def secrets(committed_cast: Cast) -> set[str]:
     known = {text for name, text in texts if name in SECRETS_OF_FILE}
     known |= {committed_cast.secret_key, committed_cast.foreign_secret_key, committed_cast.password}
     known |= {committed_cast.token(committed_cast.owner)} | made_over_rest(committed_cast)
+    known |= set(make_recovery_codes(actor=committed_cast.principal(committed_cast.owner), user=committed_cast.owner))
     for model, column in SEALED:
         with system_scope("a test reads every secret"):
             rows = [row for row in model.objects.all() if getattr(row, column)]

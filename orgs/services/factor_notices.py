@@ -28,7 +28,6 @@ class Notice(StrEnum):
 def tell(user: User, notice: Notice, detail: str = "") -> None:
     """Mails the person after commit. `detail` is a passkey's name, or how many recovery codes are left."""
     request = current_request()
-    enqueue(
-        "orgs.mail_factor_notice",
-        str(user.id), notice.value, detail, timezone.now().isoformat(), request.ip or "", request.user_agent,
-    )  # fmt: skip
+    what = f"{notice.value} {detail}"
+    at = timezone.now().isoformat()
+    enqueue("orgs.mail_factor_notice", str(user.id), what, at, request.ip or "", request.user_agent)

@@ -128,10 +128,8 @@ class AuthenticatorRemove(FactorPage):
 
     template_name = "sso/authenticator_remove.html"
 
-    def form_arguments(self) -> dict[str, Any]:
-        if second_factor.confirmed_device(viewer_of(self.request)) is None:
-            raise Absent
-        return {}
+    def form_context(self) -> dict[str, Any]:
+        return {"device": second_factor.confirmed_device(viewer_of(self.request))}
 
     def save(self, form: Any) -> HttpResponse:
         second_factor.remove_authenticator(actor=person_of(self.admission), user=viewer_of(self.request))
@@ -204,13 +202,12 @@ class RecoveryCodesPage(FactorPage):
 
     def form_context(self) -> dict[str, Any]:
         viewer = viewer_of(self.request)
-        if not second_factor.has_second_factor(viewer):
-            raise Conflict("Set up an authenticator or a passkey first: recovery codes stand in for one.")
-        return {"codes_left": codes_left(viewer)}
+        return {"has_factor": second_factor.has_second_factor(viewer), "codes_left": codes_left(viewer)}
 
     def save(self, form: OnceForm) -> HttpResponse:
-        self.form_context()
         viewer = viewer_of(self.request)
+        if not second_factor.has_second_factor(viewer):
+            raise Conflict("Set up an authenticator or a passkey first: recovery codes stand in for one.")
         try:
             with sent_once(actor=self.admission.principal, token=form.cleaned_data["once"]):
                 codes = make_recovery_codes(actor=person_of(self.admission), user=viewer)

@@ -62,6 +62,7 @@ NOT_PAGES = {
     "sso:mailed-link": "opens once a mail was sent; tests/browser/test_sign_in.py looks at it",
     "sso:social-start": "leads to Google or GitHub",
     "sso:social-callback": "is what they lead back to",
+    "sso:required": "leads to the identity provider of whoever an organization governs, and others home",
     "orgs:invite-bulk-result": "stands for the answer of a form, which tests/browser/test_pages.py sends",
 }
 INVITATION_TOKEN = "t" * 43

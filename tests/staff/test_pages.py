@@ -17,8 +17,9 @@ from audit.models import AuditEvent
 from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
+from config.kernel.sign_in import Method
 from config.kernel.staff import DEEPEST_PAGE, PER_PAGE, StaffModelAdmin
-from config.kernel.tenancy.scope import system_scope, tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from keys import signing
 from keys.models import Key, KeyPolicy, KeyUse, RefreshToken, UsedNonce
 from keys.services.agents import create_agent
@@ -30,6 +31,7 @@ from keys.tracking.writing import Source
 from orgs import events
 from orgs.models import (
     BreakGlassCode,
+    BrowserSession,
     Change,
     CustomRole,
     DataExport,
@@ -37,14 +39,18 @@ from orgs.models import (
     IdempotencyKey,
     Invitation,
     Membership,
+    Passkey,
     PilotMember,
+    RecoveryCode,
     RemovedMember,
     RetiredSlug,
     ServiceAccountSecret,
+    SignedInBrowser,
     SignInPolicy,
     SsoSignIn,
     User,
 )
+from orgs.services import devices
 from orgs.services.email_domains import register_email_domain
 from orgs.services.second_factor import seed_of
 from projects.models import ProjectMembership, TrackedEvent
@@ -62,12 +68,14 @@ from sso.models import (
     HandoverToken,
     UsedAssertion,
 )
+from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.gateway import make_gateway
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
-# Ciphertext, digests and notes for processes, which nobody can read, and nothing to do with them by themselves.
-UNREGISTERED = {Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
+# Ciphertext, digests and notes for processes, which nobody can read, and nothing to do with them by themselves; and
+# sessions with the keys that open them, which SignedInBrowser shows without.
+UNREGISTERED = {BrowserSession, Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
 
 
 @pytest.fixture
@@ -105,6 +113,12 @@ def world(cast: Cast) -> Iterator[Cast]:
             sign_in={}, browser_session_id=cast.viewer.id, expires_at=timezone.now(),
         )  # fmt: skip
         furnish_sign_in(cast)
+    Passkey.objects.create(
+        user=cast.viewer, name="Laptop", credential_id=b"sealed-credential", public_key=b"sealed-public-key"
+    )
+    devices.meet(user=cast.viewer, cookie="", method=Method.PASSWORD)
+    RecoveryCode.objects.create(user=cast.viewer, digest=b"code-digest" + b"d" * 21)
+    with tenant_scope(cast.acme.id):
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
@@ -138,7 +152,10 @@ def furnish_sign_in(cast: Cast) -> None:
     RemovedMember.objects.create(user=cast.outsider)
 
 
-SEALED_OR_HASHED = (b"sealed-key", b"sealed-secret", b"used-digest", b"device-digest", b"user-digest", b"glass-digest")
+SEALED_OR_HASHED = (
+    b"sealed-key", b"sealed-secret", b"used-digest", b"device-digest", b"user-digest", b"glass-digest",
+    b"code-digest", b"sealed-credential", b"sealed-public-key",
+)  # fmt: skip
 
 
 def base(model: Any) -> str:
@@ -334,3 +351,22 @@ def test_the_theme_may_evaluate_on_staff_pages_only(staff: Client, world: Cast):
     for page in ("/login/", "/login/second-factor/", "/"):
         assert "unsafe" not in Client().get(page)["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval'" in staff.get("/admin/")["Content-Security-Policy"]
+
+
+def test_the_session_of_a_browser_is_ended_and_its_key_never_shown(staff: Client, world: Cast):
+    browser = signed_in(Client(), world.viewer)
+    key = browser.session.session_key
+    row = BrowserSession.objects.get(session_key=key)
+    page = f"{base(SignedInBrowser)}{row.id}/"
+    for address in (base(SignedInBrowser), f"{page}change/", f"{page}do/end/"):
+        shown = staff.get(address).content.decode()
+        assert key not in shown
+        assert row.session_data not in shown
+    assert browser.get("/profile/").status_code == 200
+    ended = staff.post(f"{page}do/end/")
+    assert (ended.status_code, ended["Location"]) == (302, base(SignedInBrowser))
+    assert browser.get("/profile/").status_code == 302
+    assert staff.post(f"{page}do/end/").status_code == 404
+    with tenant_scope(INSTALLATION_ID):
+        event = AuditEvent.objects.filter(event="browser_session.ended").get()
+    assert (event.actor_kind, event.target_id) == ("staff", row.public_id)
