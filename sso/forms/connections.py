@@ -134,12 +134,14 @@ class OidcForm(AttributeFields):
 class SamlForm(AttributeFields):
     """A provider of SAML 2.0, named in one of three ways."""
 
-    URL, XML, BY_HAND = "metadata_url", "metadata_xml", "by_hand"
+    URL, XML, FIELDS = "url", "xml", "fields"
     WAYS = (
         (URL, "The address of its metadata: read every day, so that new certificates get here by themselves"),
         (XML, "The text of its metadata"),
-        (BY_HAND, "Field by field"),
+        (FIELDS, "Field by field"),
     )
+
+    NEEDED = {URL: ("metadata_url",), XML: ("metadata_xml",), FIELDS: ("entity_id", "sso_url", "certificates")}
 
     way = forms.ChoiceField(label="How to name the provider", choices=WAYS, widget=forms.RadioSelect, initial=URL)
     metadata_url = address_field("Address of the metadata", "Begins with https://.", required=False)
@@ -174,16 +176,13 @@ class SamlForm(AttributeFields):
         fields = ("entity_id", "sso_url", "metadata_url", "signs_response_only", *ATTRIBUTES)
         return {
             **{name: getattr(before, name) for name in fields},
-            "way": self.URL if before.metadata_url else self.BY_HAND,
+            "way": self.URL if before.metadata_url else self.FIELDS,
             "certificates": "\n".join(row.pem for row in before.certificates.order_by("id")),
         }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        needed = {self.URL: [self.URL], self.XML: [self.XML]}.get(
-            cleaned.get("way", ""), ["entity_id", "sso_url", "certificates"]
-        )
-        for name in needed:
+        for name in self.NEEDED.get(cleaned.get("way", ""), ()):
             if not cleaned.get(name) and name not in self.errors:
                 self.add_error(name, "This field is needed.")
         return cleaned
@@ -192,8 +191,9 @@ class SamlForm(AttributeFields):
         """As `provider_of` takes it: what belongs to the way that was chosen, and nothing of the others."""
         cleaned = self.cleaned_data
         common = {"signs_response_only": cleaned["signs_response_only"], **self.attributes()}
-        if cleaned["way"] in (self.URL, self.XML):
-            return {cleaned["way"]: cleaned[cleaned["way"]].strip(), **common}
+        if cleaned["way"] != self.FIELDS:
+            (name,) = self.NEEDED[cleaned["way"]]
+            return {name: cleaned[name].strip(), **common}
         return {
             "entity_id": cleaned["entity_id"],
             "sso_url": cleaned["sso_url"],
