@@ -1,16 +1,32 @@
 """Staff pages of the ledger: to read, never to change."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.models import AuditEvent, AuditEventQuerySet
+from audit.models import AuditEventQuerySet
 from config.kernel.identifiers import parse_public_id
-from config.kernel.staff import REACHABLE_ROWS, TenantModelAdmin, organization_link
+from config.kernel.staff import REACHABLE_ROWS, StaffModelAdmin, TenantModelAdmin, organization_link
 from config.kernel.tenancy.scope import INSTALLATION_ID
 
 
-class AuditEventAdmin(TenantModelAdmin):
+class LedgerAdmin(TenantModelAdmin):
+    """Rows of organizations, and of the installation itself."""
+
+    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
+        if word == "installation":
+            return rows.filter(org_id=INSTALLATION_ID)
+        return super().narrow(rows, word)
+
+    @admin.display(description="Organization")
+    def organization(self, row: Any) -> str:
+        """A link to it."""
+        return "The installation" if row.org_id == INSTALLATION_ID else organization_link(row.org_id)
+
+
+class AuditEventAdmin(LedgerAdmin):
     """Every organization's events, and the installation's own."""
 
     prefix = "evt"
@@ -51,9 +67,7 @@ class AuditEventAdmin(TenantModelAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def narrow(self, rows: QuerySet, word: str) -> QuerySet:
-        if word == "installation":
-            return rows.filter(org_id=INSTALLATION_ID)
-        if parse_public_id("org", word) or parse_public_id("evt", word):
+        if word == "installation" or parse_public_id("org", word) or parse_public_id("evt", word):
             return super().narrow(rows, word)
         if "." in word:
             return AuditEventQuerySet.matching(rows, event=word)  # type: ignore[arg-type]
@@ -62,7 +76,27 @@ class AuditEventAdmin(TenantModelAdmin):
         as_target = rows.filter(target_id=word).order_by("-id").values("id")[:REACHABLE_ROWS]
         return rows.filter(id__in=as_actor.union(as_target))
 
-    @admin.display(description="Organization")
-    def organization(self, row: AuditEvent) -> str:
-        """A link to it."""
-        return "The installation" if row.org_id == INSTALLATION_ID else organization_link(row.org_id)
+
+class AuditSealAdmin(LedgerAdmin):
+    """The links of every organization's chain."""
+
+    prefix = "evt"
+    search_help_text = "A public id of a record (evt_…) or an organization (org_…), or `installation`"
+    list_display = ("record_id", "sequence", "created_at", "organization")
+    fields = ("record_id", "organization", "sequence", "digest_text", "created_at")
+
+
+class AuditCheckpointAdmin(LedgerAdmin):
+    """The signed statements of every organization's chain."""
+
+    prefix = "acp"
+    search_help_text = "A public id of a checkpoint (acp_…) or an organization (org_…), or `installation`"
+    list_display = ("public_id", "sequence", "sealed_at", "organization")
+    fields = ("public_id", "organization", "sequence", "digest_text", "sealed_at", "statement", "created_at")
+
+
+class SealerAdmin(StaffModelAdmin):
+    """How far the sealer has come."""
+
+    list_display = ("__str__", "horizon", "sealed_at")
+    fields = ("cluster", "horizon", "rescan_after", "sealed_at")

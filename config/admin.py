@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
-from audit.admin import AuditEventAdmin
-from audit.models import AuditEvent
+from audit.admin import AuditCheckpointAdmin, AuditEventAdmin, AuditSealAdmin, SealerAdmin
+from audit.models import AuditCheckpoint, AuditEvent, AuditSeal, Sealer
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import system_scope
@@ -160,7 +160,8 @@ site = StaffSite(name="admin")
 site.index_title = "Staff"
 site.enable_nav_sidebar = True
 
-# Not here: idempotency keys. They hold ciphertext that nobody can read and are gone after a day.
+# Not here: idempotency keys, which hold ciphertext that nobody can read and are gone after a day; and the rows of
+# sessions with their keys, which SignedInBrowser shows without.
 site.register(orgs.Organization, orgs_admin.OrganizationAdmin)
 site.register(orgs.User, orgs_admin.UserAdmin)
 site.register(orgs.Membership, orgs_admin.MembershipAdmin)
@@ -169,6 +170,7 @@ site.register(orgs.Invitation, orgs_admin.InvitationAdmin)
 site.register(orgs.RetiredSlug, orgs_admin.RetiredSlugAdmin)
 site.register(orgs.DataExport, orgs_admin.DataExportAdmin)
 site.register(orgs.SignedInBrowser, orgs_admin.SignedInBrowserAdmin)
+site.register(orgs.KnownDevice, orgs_admin.KnownDeviceAdmin)
 site.register(orgs.EmailDomain, orgs_admin.EmailDomainAdmin)
 site.register(Project, ProjectAdmin)
 site.register(ProjectMembership, ProjectMembershipAdmin)
@@ -188,6 +190,9 @@ site.register(TokenSession, TokenSessionAdmin)
 site.register(orgs.ServiceAccount, ServiceAccountAdmin)
 site.register(orgs.ServiceGrant, ServiceGrantAdmin)
 site.register(AuditEvent, AuditEventAdmin)
+site.register(AuditSeal, AuditSealAdmin)
+site.register(AuditCheckpoint, AuditCheckpointAdmin)
+site.register(Sealer, SealerAdmin)
 site.register(EmailAddress, EmailAddressAdmin)
 site.register(orgs.TOTPDevice, TOTPDeviceAdmin)
 site.register(orgs.Passkey, PasskeyAdmin)

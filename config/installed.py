@@ -37,6 +37,7 @@ GLOBAL_MODELS = {
     "account.EmailAddress",
     "account.EmailConfirmation",
     "admin.LogEntry",
+    "audit.Sealer",
     "auth.Group",
     "auth.Group_permissions",
     "auth.Permission",

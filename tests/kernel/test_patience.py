@@ -151,7 +151,10 @@ def test_guesses_at_the_same_moment_are_counted_one_by_one():
 
 
 def test_without_redis_nobody_tries_anything(settings: object):
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}  # type: ignore[attr-defined]
+    settings.CACHES = {
+        **settings.CACHES,
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
+    }  # type: ignore[attr-defined]
     with pytest.raises(Unavailable):
         require_patience(Secret.PASSWORD, account=OWNER)
     with pytest.raises(Unavailable):

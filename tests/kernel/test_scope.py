@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
-from audit.models import AuditEvent
+from audit.models import AuditCheckpoint, AuditEvent, AuditSeal
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
@@ -41,6 +41,7 @@ from sso.models import (
 )
 from tests.cast import Cast
 
+LEDGER = {AuditCheckpoint, AuditEvent, AuditSeal}
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
 
 
@@ -78,6 +79,10 @@ def furnished(cast: Cast) -> Cast:
                 project=project, host="y.example", is_loopback=False, last_seen_at="2030-01-01T00:00:00Z"
             )
             furnish_sign_in(project, member)
+            AuditSeal.objects.create(id=AuditEvent.objects.first().id, sequence=1, digest=b"d" * 32)
+            AuditCheckpoint.objects.create(
+                sequence=1, digest=b"d" * 32, sealed_at="2030-01-01T00:00:00Z", statement="signed"
+            )
     return cast
 
 
@@ -127,9 +132,7 @@ def test_the_models_refuse_to_be_read_without_a_scope(furnished: Cast, model):
         model.objects.all()
 
 
-@pytest.mark.parametrize(
-    "model", [m for m in TENANT_MODELS if m is not AuditEvent], ids=lambda model: model._meta.db_table
-)
+@pytest.mark.parametrize("model", [m for m in TENANT_MODELS if m not in LEDGER], ids=lambda model: model._meta.db_table)
 def test_rows_of_another_organization_can_be_neither_changed_nor_deleted_nor_taken(furnished: Cast, model):
     table = model._meta.db_table
     with system_scope("test"):

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.models import AuditEvent
+from audit.models import AuditCheckpoint, AuditEvent, AuditSeal, Sealer
 from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
@@ -86,7 +86,10 @@ def world(cast: Cast) -> Iterator[Cast]:
     signing.published()
     make_gateway(cast).grant(cast.acme, "view_org")
     RetiredSlug.objects.create(slug="acme-old", organization=cast.acme)
+    Sealer.objects.update_or_create(id=1, defaults={"cluster": "1/2", "horizon": 3})
     with tenant_scope(cast.acme.id):
+        AuditSeal.objects.get_or_create(id=AuditEvent.objects.first().id, defaults={"sequence": 1, "digest": b"d" * 32})
+        AuditCheckpoint.objects.create(sequence=1, digest=b"d" * 32, sealed_at=timezone.now(), statement="signed")
         CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])
         Invitation.objects.create(
             email="new@acme.example",

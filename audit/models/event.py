@@ -1,4 +1,4 @@
-"""The ledger's one table. Rows copy ids and labels and refer to nothing, so they outlive what they tell of."""
+"""What happened. Rows copy ids and labels and refer to nothing, so they outlive what they tell of."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,10 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Cast
 
-from config.kernel.events import EventType, declared_events
+from audit.models.seal import AuditSeal
+from config.kernel.events import declared_events
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 
@@ -29,6 +31,11 @@ class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
         """From `start` until before `end`, both aware, None for no bound. Ids tell the time, so every index serves."""
         rows = self.filter(id__gte=first_id_at(start)) if start else self
         return rows.filter(id__lt=first_id_at(end)) if end else rows
+
+    def with_sequence(self) -> "AuditEventQuerySet":
+        """Each with `sequence`, its place in the organization's chain; None until it is sealed."""
+        seals = AuditSeal.objects.filter(id=models.OuterRef("id"))
+        return self.annotate(sequence=models.Subquery(seals.values("sequence")))
 
     def by_reference(self, reference: str) -> "AuditEvent | None":
         """By public id; None for what does not parse, as for what does not exist."""
@@ -81,6 +88,11 @@ class AuditEvent(TenantModel):
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=256, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # Known before the commit, so the sealer (audit/sealing.py) can tell whose records may still appear.
+    transaction_id = models.BigIntegerField(
+        db_default=Cast(Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()),
+        editable=False,
+    )
 
     objects: ClassVar = TenantManager.from_queryset(AuditEventQuerySet)()
 
@@ -93,6 +105,7 @@ class AuditEvent(TenantModel):
             models.Index(fields=["org_id", "actor_id", "-id"], name="audit_event_by_actor"),
             models.Index(fields=["org_id", "target_id", "-id"], name="audit_event_by_target"),
             models.Index(fields=["org_id", "result", "-id"], name="audit_event_by_result"),
+            models.Index(fields=["transaction_id", "id"], name="audit_event_by_transaction"),
         ]
 
     def __str__(self) -> str:
@@ -135,6 +148,3 @@ def in_words(value: object) -> str:
 def descriptions() -> dict[str, str]:
     """Each declared event's description, by name."""
     return {event_type.name: event_type.description for event_type in declared_events()}
-
-
-__all__ = ["AuditEvent", "AuditEventQuerySet", "EventType", "descriptions"]

@@ -1,0 +1,110 @@
+"""What makes the ledger tamper-evident: a hash chain for each organization, and signed statements of where it stood."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from config.kernel.identifiers import public_id
+from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
+
+DIGEST_LENGTH = 32
+
+
+class AuditSealQuerySet(TenantQuerySet["AuditSeal"]):
+    """Reads of the chain."""
+
+    def head(self) -> "AuditSeal | None":
+        """The last link of the organization in scope."""
+        return self.order_by("-sequence").first()
+
+
+class AuditSeal(TenantModel):
+    """One link of an organization's chain. Its id is that of the record that it seals; append-only like records.
+
+    `digest` is SHA-256 over the digest before it and the record's canonical form (audit/chain.py).
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    updated_at = None  # type: ignore[assignment] # nothing here ever changes
+    sequence = models.BigIntegerField(help_text="Its place in the chain; the first is 1.")
+    digest = models.BinaryField(max_length=DIGEST_LENGTH)
+
+    objects: ClassVar = TenantManager.from_queryset(AuditSealQuerySet)()
+
+    database_privileges = ("SELECT", "INSERT")
+
+    class Meta:
+        db_table = "audit_seal"
+        constraints = [models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_seal_sequence")]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.record_id}"
+
+    @property
+    def record_id(self) -> str:
+        """`evt_…` of the record that it seals."""
+        return public_id("evt", self.id)
+
+    @property
+    def digest_text(self) -> str:
+        """The digest in hexadecimal."""
+        return bytes(self.digest).hex()
+
+
+class AuditCheckpoint(TenantModel):
+    """A signed statement of what an organization's chain was at a moment. Whoever keeps it can prove a cut or a change.
+
+    `statement` is a JSON Web Signature of the other fields.
+    """
+
+    updated_at = None  # type: ignore[assignment] # nothing here ever changes
+    sequence = models.BigIntegerField()
+    digest = models.BinaryField(max_length=DIGEST_LENGTH)
+    sealed_at = models.DateTimeField()
+    statement = models.TextField()
+
+    objects: ClassVar = TenantManager.from_queryset(TenantQuerySet)()
+
+    database_privileges = ("SELECT", "INSERT")
+
+    class Meta:
+        db_table = "audit_checkpoint"
+        constraints = [models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_checkpoint_sequence")]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """`acp_…`."""
+        return public_id("acp", self.id)
+
+    @property
+    def digest_text(self) -> str:
+        """The digest in hexadecimal."""
+        return bytes(self.digest).hex()
+
+
+class Sealer(models.Model):
+    """How far the sealer has come. One row for the installation; whoever seals holds its lock.
+
+    Losing it costs a reading of the whole ledger and nothing else.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    cluster = models.TextField(help_text="The PostgreSQL cluster and database whose transactions are counted.")
+    horizon = models.BigIntegerField(help_text="The records of all transactions below it are sealed.")
+    rescan_after = models.UUIDField(
+        null=True, help_text="While the whole ledger is read once: the last record that was looked at."
+    )
+    sealed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager["Sealer"]] = models.Manager()
+
+    database_privileges = ("SELECT", "INSERT", "UPDATE")
+
+    class Meta:
+        db_table = "audit_sealer"
+
+    def __str__(self) -> str:
+        return f"sealed below {self.horizon}"
