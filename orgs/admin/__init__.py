@@ -1,6 +1,6 @@
 """Staff pages of organizations and people, one module a noun."""
 
-from orgs.admin.browser_sessions import SignedInBrowserAdmin
+from orgs.admin.browser_sessions import KnownDeviceAdmin, SignedInBrowserAdmin
 from orgs.admin.email_domains import EmailDomainAdmin
 from orgs.admin.members import CustomRoleAdmin, InvitationAdmin, MembershipAdmin
 from orgs.admin.organizations import DataExportAdmin, OrganizationAdmin, RetiredSlugAdmin
@@ -11,6 +11,7 @@ __all__ = [
     "DataExportAdmin",
     "EmailDomainAdmin",
     "InvitationAdmin",
+    "KnownDeviceAdmin",
     "MembershipAdmin",
     "OrganizationAdmin",
     "RetiredSlugAdmin",

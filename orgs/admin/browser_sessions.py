@@ -1,4 +1,7 @@
-"""Staff pages of the sessions that people have in browsers. Keys and data, which would open one, are not read here."""
+"""Staff pages of the browsers that people sign in with.
+
+Keys and data of sessions, which would open one, are not read here; of devices the digest of the cookie is not shown.
+"""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -58,3 +61,16 @@ class SignedInBrowserAdmin(StaffModelAdmin):
     def living(self, row: SignedInBrowser) -> bool:
         """Not expired."""
         return row.is_living
+
+
+class KnownDeviceAdmin(StaffModelAdmin):
+    """Browsers that people have signed in from before."""
+
+    list_display = ("label", "user", "network", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_help_text = "A public id of a user (usr_…)"
+    fields = ("user", "label", "network", "created_at", "last_used_at")
+
+    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
+        user_id = parse_public_id("usr", word)
+        return rows.filter(user_id=user_id) if user_id else super().narrow(rows, word)

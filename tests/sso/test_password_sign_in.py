@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.principals import SYSTEM
@@ -81,12 +83,44 @@ def test_signing_in_ignores_case_and_is_recorded(cast: Cast):
     assert installation_events("user.signed_in") == 1
 
 
-def test_guessing_is_slowed_down(cast: Cast):
-    answers = [sign_in(cast.owner.email, f"guess {n}")[1] for n in range(8)]
-    client, answer = sign_in(cast.owner.email, PASSWORD)
-    assert client.get("/profile/").status_code == 302
-    assert answer.status_code in (200, 429)
-    assert len(answers) == 8
+def test_guessing_is_slowed_down_whether_the_account_exists_or_not(cast: Cast):
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        pages = []
+        for email in (cast.owner.email, "nobody@x.example"):
+            for number in range(6):
+                sign_in(email, f"guess {number}")
+            client, answer = sign_in(email, PASSWORD)
+            assert client.get("/profile/").status_code == 302, "the right password must wait as well"
+            text = answer.content.decode().replace(email, "ADDRESS")
+            assert "wait 1 seconds and try again" in text
+            pages.append((answer.status_code, without_what_varies(text)))
+        assert pages[0] == pages[1]
+        clock.shift(1)
+        assert sign_in(cast.owner.email, PASSWORD)[0].get("/profile/").status_code == 200
+
+
+def test_guesses_from_elsewhere_do_not_keep_the_owner_from_a_browser_that_they_use(cast: Cast):
+    browser, _ = sign_in(cast.owner.email, PASSWORD)
+    browser.post("/logout/")
+    with time_machine.travel(timezone.now(), tick=False):
+        for number in range(25):
+            Client().post(
+                "/login/", {"login": cast.owner.email, "password": "guess"}, REMOTE_ADDR=f"198.51.100.{number}"
+            )
+        stranger = Client()
+        form = {"login": cast.owner.email, "password": PASSWORD}
+        stranger.post("/login/", form, REMOTE_ADDR="203.0.113.9")
+        assert stranger.get("/profile/").status_code == 302
+        browser.post("/login/", form, REMOTE_ADDR="203.0.113.9")
+        assert browser.get("/profile/").status_code == 200
+
+
+def test_asking_for_reset_mails_is_slowed_down_for_every_address_alike(cast: Cast):
+    with time_machine.travel(timezone.now(), tick=False):
+        for email in (cast.owner.email, "nobody@x.example"):
+            answers = [Client().post("/password/reset/", {"email": email}) for _ in range(7)]
+            assert [answer.status_code for answer in answers] == [302] * 6 + [429]
+            assert "Too many mails were asked for" in answers[-1].content.decode()
 
 
 def test_disabling_a_person_ends_their_session_on_the_next_request(cast: Cast):
