@@ -16,6 +16,8 @@ from orgs.sign_in import governs_domain, is_authorized
 class SignUpForm(SignupForm):
     """Refuses by the address's domain alone; whether the address has an account, nobody is told."""
 
+    account_already_exists: bool
+
     def clean_email(self) -> str:
         email = self.cleaned_data["email"]
         if not is_authorized(email):

@@ -176,7 +176,7 @@ def _tokens(row: DeviceAuthorization) -> IssuedTokens | NotYet:
                 sso_organization_id=sign_in.organization_id if sign_in.method in OWN_WAYS else None,
             )
     except AuthFailure as failure:
-        if isinstance(failure, MethodRefused) and row.user is not None:
+        if isinstance(failure, MethodRefused) and row.user is not None and row.sign_in is not None:
             note_method_refused(failure, method=Method(row.sign_in["method"]), user=row.user)
         row.status = DeviceAuthorization.Status.DENIED
         row.save(update_fields=["status"])
