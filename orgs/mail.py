@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from config.kernel.permissions import Permission
-from config.kernel.sign_in import METHOD_WORDS
+from config.kernel.sign_in import METHOD_WORDS, Method
 from orgs.models import KnownDevice, Membership, Organization, SignedInBrowser, SignInPolicy, User
 from orgs.services import confirmations, invitations
 from orgs.services.factor_notices import FEW_CODES
@@ -69,7 +69,7 @@ def mail_new_device(device_id: UUID, ip: str, method: str) -> str:
         context={
             "device": device,
             "ip": ip,
-            "method": METHOD_WORDS.get(method, method),
+            "method": METHOD_WORDS[Method(method)],
             "sessions_link": settings.TENANTRY_URL + reverse("keys:sessions"),
             "password_link": settings.TENANTRY_URL + reverse("account_reset_password"),
         },

@@ -31,12 +31,12 @@ class SessionStore(DatabaseStore):
         return BrowserSession
 
     def _get_session_from_db(self) -> Any:
-        self.row = super()._get_session_from_db()
+        self.row = super()._get_session_from_db()  # type: ignore[misc] # the stubs leave it out
         return self.row
 
     def create_model_instance(self, data: dict[str, Any]) -> BrowserSession:
         """The row of these data. The session's id lives in them, so that it outlives each change of its key."""
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         user_id, sign_in, request = data.get(SESSION_KEY), SignIn.of_data(data.get(SIGN_IN)), current_request()
         row.id = UUID(data[ID]) if ID in data else new_id()
         row.user_id = UUID(user_id) if user_id else None
@@ -54,8 +54,8 @@ class SessionStore(DatabaseStore):
         in it.
         """
         signed_in, key = SESSION_KEY in self, self.session_key
-        fresh = self._get_new_session_key()
-        if key and self.model.objects.filter(session_key=key).update(session_key=fresh):
+        fresh = self._get_new_session_key()  # type: ignore[attr-defined] # the stubs leave it out
+        if key and BrowserSession.objects.filter(session_key=key).update(session_key=fresh):
             self._session_key = fresh
             self.modified = True
         elif signed_in and key:
@@ -67,6 +67,6 @@ class SessionStore(DatabaseStore):
         """Writes when and from where the session was used, once in USE_NOTED_EVERY. Brings no deleted row back."""
         now, request = timezone.now(), current_request()
         if self.row is not None and self.row.last_used_at <= now - USE_NOTED_EVERY:
-            rows = self.model.objects.filter(session_key=self.session_key)
+            rows = BrowserSession.objects.filter(session_key=self.session_key)
             rows.update(last_used_at=now, ip=request.ip, user_agent=request.user_agent)
             self.row.last_used_at = now

@@ -47,7 +47,8 @@ class DeviceMiddleware:
         sign_in = browser_sessions.sign_in_of(request.session)
         if sign_in is None or browser_sessions.id_of(request.session) == before:
             return response
-        user = User.objects.filter(id=request.session.get(SESSION_KEY)).first()
+        user_id = request.session.get(SESSION_KEY)
+        user = User.objects.filter(id=user_id).first() if user_id else None
         if user is not None:
             cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
             response.set_cookie(

@@ -125,7 +125,7 @@ def require_patience(what: str, *, account: str, device: str = "") -> None:
             keys += [_account_key(what, account), _address_key(what)]
         limits = [_limits_of(key) for key in keys]
         numbers = [int(time.time() * 1000), QUIET, *(number for pair in limits for number in pair)]
-        wait = int(store.eval(TRY, len(keys), *keys, *numbers))  # type: ignore[arg-type] # a number
+        wait = int(store.eval(TRY, len(keys), *keys, *numbers))
     except redis.RedisError:
         raise Unavailable from None
     if wait > 0:

@@ -104,10 +104,10 @@ class SessionsEnd(FormPage):
 
     def form_context(self) -> dict[str, Any]:
         viewer = viewer_of(self.request)
-        current = browser_sessions.id_of(self.request.session)
+        browsers = SignedInBrowser.objects.of_user(viewer.id).living().values_list("id", flat=True)[:2]
         return {
             "any_program": TokenSession.objects.of_user(viewer.id).living().exists(),
-            "any_browser": SignedInBrowser.objects.of_user(viewer.id).living().exclude(id=current).exists(),
+            "any_browser": bool({*browsers} - {browser_sessions.id_of(self.request.session)}),
         }
 
     def save(self, form: Any) -> HttpResponse:

@@ -5,6 +5,7 @@ Keys and data of sessions, which would open one, are not read here; of devices t
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import StaffPrincipal
@@ -47,9 +48,9 @@ class SignedInBrowserAdmin(StaffModelAdmin):
         ),
     )
 
-    def get_queryset(self, request: object) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Without the sessions in which nobody is signed in yet."""
-        return super().get_queryset(request).filter(signed_in_at__isnull=False, user__isnull=False)  # type: ignore[arg-type] # Django's request
+        return super().get_queryset(request).filter(signed_in_at__isnull=False, user__isnull=False)
 
     def narrow(self, rows: QuerySet, word: str) -> QuerySet:
         session_id, user_id = parse_public_id("ses", word), parse_public_id("usr", word)

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from config.kernel.identifiers import parse_public_id, public_id
-from config.kernel.sign_in import METHOD_WORDS
+from config.kernel.sign_in import METHOD_WORDS, Method
 from config.kernel.tenancy.models import new_id
 from orgs.user_agents import device_words
 
@@ -113,7 +113,7 @@ class SignedInBrowser(models.Model):
     @property
     def method_words(self) -> str:
         """How the person signed in, in words."""
-        return METHOD_WORDS.get(self.method, self.method)
+        return METHOD_WORDS[Method(self.method)]
 
     @property
     def is_living(self) -> bool:

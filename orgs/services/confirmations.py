@@ -55,13 +55,18 @@ def issue_code(*, session_id: UUID) -> str:
 
 def note(*, user: User, method: str, right: bool) -> bool:
     """Writes the outcome of a confirmation to the ledger. Returns `right`."""
-    actor = UserPrincipal.of(user_id=user.id, email=user.email)
-    facts = {"actor": actor, "target": user_target(user), "data": {"method": method}, "org_id": INSTALLATION_ID}
+    actor, target = UserPrincipal.of(user_id=user.id, email=user.email), user_target(user)
     if right:
         with transaction.atomic():
-            record(events.USER_CONFIRMED, **facts)
+            record(events.USER_CONFIRMED, actor=actor, target=target, data={"method": method}, org_id=INSTALLATION_ID)
     else:
-        record_refused(events.USER_CONFIRMATION_FAILED, **facts)
+        record_refused(
+            events.USER_CONFIRMATION_FAILED,
+            actor=actor,
+            target=target,
+            data={"method": method},
+            org_id=INSTALLATION_ID,
+        )
     return right
 
 

@@ -35,7 +35,7 @@ from sso.second_factor import proven_factor
 from sso.views.second_factor import NEXT, destination_of
 
 HOW = "how"
-PASSWORD, FACTOR, MAILED_CODE, SEND = "password", "factor", "mailed_code", "send"  # noqa: S105 - names of ways
+PASSWORD, FACTOR, MAILED_CODE, SEND = "password", "factor", "mailed_code", "send"
 FORMS: dict[str, type[forms.Form]] = {PASSWORD: PasswordForm, FACTOR: FactorForm, MAILED_CODE: MailedCodeForm}
 
 
@@ -123,7 +123,7 @@ class ConfirmPage(Page):
 
 
 WRONG = {
-    PASSWORD: "This is not your password. Correct it and try again.",  # noqa: S106 - a sentence
+    PASSWORD: "This is not your password. Correct it and try again.",
     MAILED_CODE: "This code is wrong or too old. Correct it, or let us send a new one.",
 }
 
