@@ -25,8 +25,8 @@ from sso.challenges import Purpose, take
 
 FINGERPRINT = "fingerprint"
 # A passkey verified its person. The identity provider of an organization is in charge of its own people. Development
-# sign-in asks for nothing at all.
-WITHOUT_STAGE = (Method.PASSKEY, Method.SSO, Method.DEVELOPMENT)
+# sign-in asks for nothing at all. Break-glass asked for it together with its code.
+WITHOUT_STAGE = (Method.PASSKEY, Method.SSO, Method.BREAK_GLASS, Method.DEVELOPMENT)
 
 
 class CodeRefused(Invalid):

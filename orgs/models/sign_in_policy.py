@@ -124,6 +124,10 @@ class SignInPolicy(TenantModel):
             return self.required_from is not None and self.required_from <= now
         return self.enforcement == self.Enforcement.PILOT
 
+    def ended_by_itself(self, now: datetime) -> bool:
+        """Whether the last that was switched on let no owner or admin in for an hour, noted by a job or not."""
+        return self.rolled_back_at is not None or (self.has_begun(now) and not self.holds_at(now))
+
     def holds_at(self, now: datetime) -> bool:
         """Whether single sign-on is enforced at `now`, for all or for pilots."""
         end = self.ends_unconfirmed_at

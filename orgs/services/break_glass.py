@@ -111,22 +111,25 @@ def _unused(user_id: UUID, code: str) -> BreakGlassCode | None:
         return BreakGlassCode.objects.filter(user_id=user_id, digest=_digest(user_id, code), used_at=None).first()
 
 
+@transaction.atomic
 def _enter(user: User, row: BreakGlassCode, second_factor: str) -> Entry | None:
     """Uses the code up, if its owner is still an owner of an active organization and the second factor is right."""
-    with tenant_scope(row.org_id), transaction.atomic():
-        organization = Organization.objects.filter(id=row.org_id, status=Organization.Status.ACTIVE).first()
-        if organization is None or not Membership.objects.owners().of_user(user.id).exists():
+    active = Organization.objects.filter(id=row.org_id, status=Organization.Status.ACTIVE)
+    with tenant_scope(row.org_id):
+        if not active.exists() or not Membership.objects.owners().of_user(user.id).exists():
             return None
-        factor = given_factor(user=user, code=second_factor)
-        if factor is None:
-            return None
-        if BreakGlassCode.objects.filter(id=row.id, used_at=None).update(used_at=timezone.now()) != 1:
+    factor = given_factor(user=user, code=second_factor)
+    if factor is None:
+        return None
+    with tenant_scope(row.org_id):
+        now = timezone.now()
+        if BreakGlassCode.objects.filter(id=row.id, used_at=None).update(used_at=now) != 1:
             return None
         left = BreakGlassCode.objects.filter(user=user, used_at=None).count()
         actor = UserPrincipal.of(user_id=user.id, email=user.email)
         record(events.BREAK_GLASS_USED, actor=actor, target=user_target(user), data={"left": left})
-        request = current_request()
-        enqueue("orgs.tell_owners_of_break_glass", user.email, request.ip or "", timezone.now().isoformat(), str(left))
+        ip = current_request().ip or ""
+        enqueue("orgs.tell_owners_of_break_glass", user.email, ip, now.isoformat(), str(left))
     return Entry(user, row.org_id, factor)
 
 

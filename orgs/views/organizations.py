@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from config.kernel.access import organization
 from config.kernel.pages import FormPage, Page
@@ -15,6 +16,7 @@ from orgs.models import EmailDomain, Invitation, Membership, Organization
 from orgs.models.organization import erasure_time
 from orgs.selectors import guide
 from orgs.services.organizations import delete_organization, restore_organization, update_organization
+from orgs.services.sign_in_policies import policy_in_scope
 from orgs.views.home import LAST_ORGANIZATION
 
 WAITING_SHOWN = 5
@@ -44,6 +46,7 @@ class OverviewPage(Page):
             context["waiting"] = waiting.order_by("-id")[:WAITING_SHOWN]
             context["waiting_count"] = waiting.count()
         if Permission.MANAGE_SSO in self.admission.permissions:
+            context["sso_ended"] = policy_in_scope().ended_by_itself(timezone.now())
             lost = EmailDomain.objects.filter(status=EmailDomain.Status.LOST)
             context["lost_domains"] = list(lost.order_by("-id").values_list("domain", flat=True))
         return self.show(context)

@@ -25,6 +25,8 @@ class SsoRequiredPage(Page):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         governing = governing_organizations(user_id=viewer_of(request).id)
+        if not governing:
+            return redirect(next_of(request) or "orgs:home")
         found = ways_in([each.organization_id for each in governing], to=next_of(request) or "/")
         if len(found) == 1:
             return redirect(found[0].address)

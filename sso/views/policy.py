@@ -59,7 +59,7 @@ class PolicyPage(FormPage):
             "tab": "policy",
             "policy": self.policy,
             "holds": self.policy.holds_at(now),
-            "is_over": self.policy.has_begun(now) and not self.policy.holds_at(now),
+            "ended": self.policy.ended_by_itself(now),
             "readiness": readiness,
             "starts": [
                 {"name": each.name, "address": f"{each.start_path}?{urlencode({'next': page})}"}
