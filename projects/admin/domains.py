@@ -28,7 +28,7 @@ def forget(*, actor: StaffPrincipal, row: SeenDomain) -> Outcome:
 class OfProjectAdmin(OfOrganizationAdmin):
     """Rows of projects, found by the project too."""
 
-    list_select_related = ("project",)
+    list_select_related: tuple[str, ...] = ("project",)
 
     def narrow(self, rows: QuerySet, word: str) -> QuerySet:
         project_id = parse_public_id("prj", word)

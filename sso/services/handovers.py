@@ -247,7 +247,8 @@ def _mismatch(row: HandoverToken, exchange: Exchange) -> str:
 
 
 def _end(row: HandoverToken, actor: Principal) -> None:
-    session = TokenSession.objects.filter(id=row.token_session_id).first()
+    """Ends the session that its exchange opened, if it opened one."""
+    session = TokenSession.objects.filter(id=row.token_session_id).first() if row.token_session_id else None
     if session is not None and session.ended_at is None:
         end_session(actor=actor, user_id=row.user_id, session=session.public_id)
 
