@@ -17,12 +17,11 @@ AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "fals
 ATTRIBUTES = ("email_attribute", "name_attribute", "groups_attribute")
 
 
-def address_field(label: str, help_text: str, *, required: bool = True) -> forms.CharField:
+def address_field(label: str, help_text: str) -> forms.CharField:
     """One line for an address. What is wrong with it the service says."""
     return forms.CharField(
         label=label,
         help_text=help_text,
-        required=required,
         max_length=LONGEST_ADDRESS,
         widget=forms.TextInput(attrs=AS_TYPED),
     )
@@ -144,19 +143,15 @@ class SamlForm(AttributeFields):
     NEEDED = {URL: ("metadata_url",), XML: ("metadata_xml",), FIELDS: ("entity_id", "sso_url", "certificates")}
 
     way = forms.ChoiceField(label="How to name the provider", choices=WAYS, widget=forms.RadioSelect, initial=URL)
-    metadata_url = address_field("Address of the metadata", "Begins with https://.", required=False)
+    metadata_url = address_field("Address of the metadata", "Begins with https://.")
     metadata_xml = forms.CharField(
         label="Metadata (XML)",
-        required=False,
         max_length=MOST_BYTES,
         widget=forms.Textarea(attrs={**AS_TYPED, "rows": 8}),
     )
-    entity_id = address_field(
-        "Entity ID of the provider", "Also called issuer; often looks like an address.", required=False
-    )
-    sso_url = address_field("Sign-in address", "For the binding HTTP-Redirect.", required=False)
+    entity_id = address_field("Entity ID of the provider", "Also called issuer; often looks like an address.")
+    sso_url = address_field("Sign-in address", "For the binding HTTP-Redirect.")
     certificates = forms.CharField(
-        required=False,
         max_length=MOST_BYTES,
         label="Signing certificates",
         help_text="PEM, one below the other: the new one beside the old one while the provider changes them.",
@@ -171,6 +166,10 @@ class SamlForm(AttributeFields):
     def __init__(self, *args: Any, before: Configuration | None, **kwargs: Any) -> None:
         kwargs["initial"] = self._initial(before) if before else {}
         super().__init__(*args, **kwargs)
+        if self.is_bound:
+            chosen = self.NEEDED.get(self.data.get("way", ""), ())
+            for name in {name for names in self.NEEDED.values() for name in names}:
+                self.fields[name].required = name in chosen
 
     def _initial(self, before: Configuration) -> dict[str, Any]:
         fields = ("entity_id", "sso_url", "metadata_url", "signs_response_only", *ATTRIBUTES)
@@ -179,13 +178,6 @@ class SamlForm(AttributeFields):
             "way": self.URL if before.metadata_url else self.FIELDS,
             "certificates": "\n".join(row.pem for row in before.certificates.order_by("id")),
         }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        for name in self.NEEDED.get(cleaned.get("way", ""), ()):
-            if not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, "This field is needed.")
-        return cleaned
 
     def given(self) -> dict[str, Any]:
         """As `provider_of` takes it: what belongs to the way that was chosen, and nothing of the others."""

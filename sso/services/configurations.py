@@ -102,12 +102,14 @@ def write_configuration(
 
     Raises Invalid without a client secret.
     """
+    now = timezone.now() if provider.metadata_url else None
     last = Configuration.objects.filter(connection=connection).aggregate(last=Max("number"))["last"] or 0
     made = Configuration(
         connection=connection,
         number=last + 1,
         state=Configuration.State.LIVE if is_live else Configuration.State.DRAFT,
-        metadata_read_at=timezone.now() if provider.metadata_url else None,
+        metadata_read_at=now,
+        metadata_tried_at=now,
         **{name: getattr(provider, name) for name in PLAIN},
     )
     if connection.protocol == Connection.Protocol.OIDC:

@@ -8,6 +8,7 @@ from django.core import mail
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import CustomRole, Membership
@@ -79,7 +80,8 @@ def test_a_new_certificate_joins_the_old_one_which_goes_when_the_metadata_no_lon
     ],
 )  # fmt: skip
 def test_metadata_that_cannot_be_read_leave_the_certificates_and_are_reported_once(cast, idp, answer, words):
-    idp.documents["/metadata"] = (200, metadata(certificate(1)))
+    good = metadata(certificate(1))
+    idp.documents["/metadata"] = (200, good)
     configuration = connected(cast, {"metadata_url": f"{idp.url}/metadata"})
     with tenant_scope(cast.acme.id):
         before = fingerprints(configuration)
@@ -94,16 +96,17 @@ def test_metadata_that_cannot_be_read_leave_the_certificates_and_are_reported_on
         (event,) = events("sso_connection.metadata_failed")
         assert words in event["cause"]
         assert words in Configuration.objects.get(id=configuration.id).metadata_failure
-    idp.documents["/metadata"] = (200, metadata(certificate(1)))
+    idp.documents["/metadata"] = (200, good)
     assert refreshed(cast, configuration, after=timedelta(days=2)) == "same"
     with tenant_scope(cast.acme.id):
         assert Configuration.objects.get(id=configuration.id).metadata_failure == ""
 
 
 def test_another_address_for_signing_in_is_reported_and_not_taken(cast, idp):
-    idp.documents["/metadata"] = (200, metadata(certificate(1)))
+    pem = certificate(1)
+    idp.documents["/metadata"] = (200, metadata(pem))
     configuration = connected(cast, {"metadata_url": f"{idp.url}/metadata"})
-    idp.documents["/metadata"] = (200, metadata(certificate(1), sso_url="https://evil.example/sso"))
+    idp.documents["/metadata"] = (200, metadata(pem, sso_url="https://evil.example/sso"))
     assert refreshed(cast, configuration) == "same"
     with tenant_scope(cast.acme.id):
         row = Configuration.objects.get(id=configuration.id)
@@ -192,7 +195,7 @@ def test_whoever_manages_sign_in_gets_a_mail_in_text_and_html(cast, ending):
     html = message.alternatives[0][0]
     for text in (message.body, html):
         assert "30 April 2031" in text
-        assert f"http://127.0.0.1:8000/orgs/acme/sign-in/connections/{ending.connection.public_id}/" in text
+        assert f"http://127.0.0.1:8000/orgs/acme/sign-in/connections/{public_id('con', ending.connection_id)}/" in text
 
 
 def test_the_mail_of_metadata_names_the_cause_and_is_gone_once_they_can_be_read(cast, ending):

@@ -92,10 +92,10 @@ def test_a_change_of_an_enabled_connection_is_shown_as_a_draft_and_discarded(bro
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        (saml_form(entity_id=None), "This field is needed"),
+        (saml_form(entity_id=None), "This field is required"),
         (saml_form(certificates="garbage"), "This is no certificate"),
         (saml_form(sso_url="javascript:alert(1)"), "begins with https"),
-        ({"way": "xml"}, "This field is needed"),
+        ({"way": "xml"}, "This field is required"),
         ({"way": "xml", "metadata_xml": ENTITY}, "document type"),
         ({"way": "xml", "metadata_xml": "<" * 600_000}, "at most"),
         ({"way": "url", "metadata_url": "https://user:secret@idp.example/"}, "Leave user name and password out"),
