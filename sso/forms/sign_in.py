@@ -24,6 +24,7 @@ class PasswordForm(LoginForm):
         super().__init__(*args, **kwargs)
         self.fields["login"].widget = forms.EmailInput(attrs={"autocomplete": "username", "readonly": True})
         del self.fields["password"].widget.attrs["placeholder"]
+        self.fields["password"].widget.attrs["autofocus"] = True
 
 
 class MailedCodeForm(forms.Form):
