@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connection
@@ -13,10 +15,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from audit.models import AuditEvent
+from config import sign_in
 from config.kernel.context import RequestContext, request_context
 from config.kernel.errors import Absent
 from config.kernel.principals import SYSTEM
-from config.kernel.tenancy.scope import tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.models import TokenSession
 from keys.services.sessions import open_session
 from orgs.models import BrowserSession, SignedInBrowser, User
@@ -152,6 +156,32 @@ def test_a_wrong_old_password_changes_nothing(cast: Cast, browse: Any):
     assert is_in(here)
     assert is_in(there)
     assert User.objects.get(id=cast.viewer.id).check_password(PASSWORD)
+
+
+def test_a_password_reset_by_mail_ends_all_sessions(cast: Cast, browse: Any):
+    browser, colleague = browse(cast.viewer), browse(cast.admin)
+    open_session(user=cast.viewer, method="password")
+    key = f"{user_pk_to_url_str(cast.viewer)}-{default_token_generator.make_token(cast.viewer)}"
+    stranger = Client()
+    form = stranger.get(f"/password/reset/key/{key}/")["Location"]
+    for weak in ("short", "password1234", "123456789012", cast.viewer.email):
+        assert stranger.post(form, {"password1": weak, "password2": weak}).status_code == 200
+        assert is_in(browser), "a password that was refused ended a session"
+    chosen = "a new phrase of my own 42"
+    assert stranger.post(form, {"password1": chosen, "password2": chosen}).status_code == 302
+    assert not BrowserSession.objects.of_user(cast.viewer.id).exists()
+    assert not TokenSession.objects.living().exists()
+    assert not is_in(browser)
+    assert is_in(colleague)
+    assert not is_in(stranger)
+    assert User.objects.get(id=cast.viewer.id).check_password(chosen)
+    with tenant_scope(INSTALLATION_ID):
+        (event,) = AuditEvent.objects.filter(event="user.password_changed")
+    assert (event.target_id, event.data) == (cast.viewer.public_id, {"how": "reset by mail"})
+
+
+def test_passwords_are_hashed_by_argon2():
+    assert sign_in.PASSWORD_HASHERS == ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 
 def test_signing_out_deletes_the_row(cast: Cast, browse: Any):
