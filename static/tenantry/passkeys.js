@@ -69,6 +69,7 @@ function say(form, words) {
 
 export function enhancePasskeys() {
   for (const form of document.querySelectorAll("form[data-passkey]")) {
+    form.querySelector("[data-passkey-unscripted]").remove();
     if (!window.PublicKeyCredential) {
       say(form, "This browser knows no passkeys, or the page did not come by https://.");
       continue;

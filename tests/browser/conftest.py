@@ -120,7 +120,7 @@ def new_context(chromium: Browser, address: str) -> Iterator[NewContext]:
     made: list[BrowserContext] = []
 
     def new(user: User | None = None, **options: Any) -> BrowserContext:
-        context = chromium.new_context(base_url=address, reduced_motion="reduce", **options)
+        context = chromium.new_context(**{"base_url": address, "reduced_motion": "reduce", **options})
         context.set_default_timeout(15_000)
         made.append(context)
         if user:

@@ -17,12 +17,17 @@ def heading(page: Page, text: str) -> None:
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     """By the form, from the start."""
+    give_password(page, email, password)
+    page.wait_for_url(lambda url: "/login/" not in url)
+
+
+def give_password(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Address and password, whatever is asked for next."""
     page.goto("/login/")
     page.get_by_label("Email").fill(email)
     page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(lambda url: "/login/" not in url)
 
 
 def sign_up(page: Page, *, name: str, email: str) -> None:
