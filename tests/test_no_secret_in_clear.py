@@ -23,11 +23,13 @@ from projects.models import Project
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.database import owner_connection
+from tests.sso.providers import documents
 
 SECRETS_OF_FILE = {"password", "personal_token", "secret_key", "totp_secret", "secret"}
 PUBLIC_IN_FILE = {"url", "id", "slug", "email", "publishable_key", "domains", "key_id"}
 # As much of a credential is shown to people for recognition.
 SHOWN = 16
+CLIENT_SECRET = "client-secret-0123456789-of-nobody-else"
 SEALED = [
     (model, field.name)
     for model in apps.get_models()
@@ -102,8 +104,17 @@ def made_over_rest(cast: Cast) -> set[str]:
     body = {"kind": "secret", "mode": "live", "name": "Made"}
     made = client.post(keys, body, HTTP_IDEMPOTENCY_KEY="once")
     rotated = client.post(f"{keys}/{made.json()['id']}/rotate", {"overlap_seconds": 60}, HTTP_IDEMPOTENCY_KEY="twice")
-    assert (made.status_code, rotated.status_code) == (201, 201)
-    return {made.json()["key"], rotated.json()["key"]}
+    with documents() as provider:
+        body = {
+            "name": "IdP",
+            "protocol": "oidc",
+            "issuer": provider.url,
+            "client_id": "a",
+            "client_secret": CLIENT_SECRET,
+        }
+        connected = client.post("/api/v1/orgs/acme/sso-connections", body, HTTP_IDEMPOTENCY_KEY="thrice")
+    assert (made.status_code, rotated.status_code, connected.status_code) == (201, 201, 201)
+    return {made.json()["key"], rotated.json()["key"], CLIENT_SECRET}
 
 
 @pytest.fixture
