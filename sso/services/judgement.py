@@ -157,12 +157,12 @@ def _is_email(email: str) -> bool:
 
 def _person_of(email: str) -> User | None:
     """Whoever proved that address, as their own or as a further one."""
-    row = EmailAddress.objects.select_related("user").filter(email__iexact=email, verified=True).first()
+    row = EmailAddress.objects.select_related("user").filter(email=email, verified=True).first()
     return row.user if row else None
 
 
 def _has_address(user: User, email: str) -> bool:
-    return EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
+    return EmailAddress.objects.filter(user=user, email=email, verified=True).exists()
 
 
 def _role(connection: Connection, received: Received, membership: Membership | None) -> AssignedRole | None:
