@@ -32,7 +32,7 @@ class ProviderLogoutView(FlowView):
             raise SignInRefused(CONNECTION_DISABLED, "The connection has no live configuration.")
         token = read_logout_token(request.POST.get("logout_token", ""), configuration=self.configuration)
         end_by_provider(organization=self.entered.organization, configuration=self.configuration, token=token)
-        return HttpResponse(headers={"Cache-Control": "no-store"})
+        return HttpResponse()
 
     def refused(self, refusal: SignInRefused) -> HttpResponse:
         """The provider is told no more than that it was wrong; the log has the rest."""
@@ -41,4 +41,4 @@ class ProviderLogoutView(FlowView):
             organization = self.entered.organization
             note_logout_refused(organization=organization, configuration=self.configuration, refusal=refusal)
         body = {"error": "invalid_request", "error_description": "The logout token was refused."}
-        return JsonResponse(body, status=400, headers={"Cache-Control": "no-store"})
+        return JsonResponse(body, status=400)

@@ -3,6 +3,7 @@
 // Writes {"one": issuer, "two": issuer} to standard output. POST /_test takes {accounts, knobs}:
 // accounts: claims by subject; whoever signs in types their subject, with any password.
 // knobs: {id_token: {claims, sign}, userinfo: {…}, discovery: {…}, status: {path: code}}.
+// POST /_sign takes {claims, header}, and answers with a token of its own key.
 // `sign` is "other" (another key under the same id), "broken", "none" or "hs256" (with the public key as the secret).
 import { createServer } from "node:http";
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
@@ -32,7 +33,8 @@ async function start() {
         secretFactory: (context) => context.get("x-client-secret"),
       },
     },
-    fetch: (url, options) => fetch(url, options),
+    // Its own would not call this machine.
+    fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
     findAccount: (_context, id) => ({
       accountId: id,
       claims: () => ({ sub: id, ...state.accounts[id] }),
@@ -40,6 +42,7 @@ async function start() {
     ttl: { Session: 3600, Interaction: 3600, Grant: 3600, AccessToken: 3600, IdToken: 3600 },
   });
   provider.on("server_error", (_context, error) => console.error(error));
+  provider.on("backchannel.error", (_context, error) => console.error(error));
 
   async function resigned(token, { claims, sign }) {
     const changed = { ...decodeJwt(token), ...claims };
@@ -70,6 +73,13 @@ async function start() {
       for await (const piece of request) pieces.push(piece);
       Object.assign(state, JSON.parse(Buffer.concat(pieces)));
       return response.end("{}");
+    }
+    if (path === "/_sign") {
+      const pieces = [];
+      for await (const piece of request) pieces.push(piece);
+      const { claims, header } = JSON.parse(Buffer.concat(pieces));
+      const signed = new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: "key-1", typ: "logout+jwt", ...header });
+      return response.end(await signed.sign(privateKey));
     }
     const status = (state.knobs.status ?? {})[path];
     if (status) {

@@ -36,21 +36,23 @@ def folder() -> Path:
 @contextmanager
 def program(name: str, *arguments: str) -> Iterator[dict[str, Any]]:
     """Runs one of our programs until the block ends. Yields what it says first."""
-    process = subprocess.Popen(
-        ["node", "--no-warnings", name, *arguments], cwd=folder(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
+    place = folder()
+    log = place / f"{name}.log"
+    with log.open("wb") as words:
+        process = subprocess.Popen(
+            ["node", "--no-warnings", name, *arguments], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=words,
+        )  # fmt: skip
     try:
         said = process.stdout.readline()
         if not said:
-            raise RuntimeError(process.stderr.read().decode())
+            raise RuntimeError(log.read_text())
         yield json.loads(said)
     finally:
         process.stdin.close()
         process.terminate()
         process.wait(timeout=10)
         process.stdout.close()
-        process.stderr.close()
 
 
 def fields_of(form: Any) -> dict[str, str]:
