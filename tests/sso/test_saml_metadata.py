@@ -145,6 +145,12 @@ def test_a_text_of_several_certificates_is_split():
     assert split_blocks(bare(old)) == [bare(old)]
 
 
+def test_a_text_written_to_be_slow_is_split_in_one_pass():
+    before = time.monotonic()
+    assert len(split_blocks("-----BEGIN CERTIFICATE-----" * 20_000)) == 1
+    assert time.monotonic() - before < 1
+
+
 def test_our_own_pair_belongs_together():
     private, public = make_own_pair("con_x")
     assert "PRIVATE KEY" in private
