@@ -33,7 +33,7 @@ from orgs.models import (
     ServiceGrant,
 )
 from projects.models import Domain, Project, ProjectMembership, Resource, SeenDomain
-from sso.models import HandoverAddress
+from sso.models import FederatedIdentity, HandoverAddress
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -105,6 +105,9 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         address = HandoverAddress.objects.create(project=project, address="https://x.example/", created_by="usr_x")
         email_domain = EmailDomain.objects.create(domain=f"{organization.slug}.example", token="t")
         connected = connection_rows()
+        identity = FederatedIdentity.objects.create(
+            connection=connected.connection, issuer="https://idp.example", subject="s", user=member
+        )
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     passkey = Passkey.objects.create(user=member, name="Laptop", credential_id=member.id.bytes, public_key=b"")
@@ -138,6 +141,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "passkey": passkey.public_id,
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,
+        "identity": identity.public_id,
     }
 
 

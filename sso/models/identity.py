@@ -4,8 +4,18 @@ from typing import ClassVar
 
 from django.db import models
 
-from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
 from sso.models.connection import Connection
+
+
+class FederatedIdentityQuerySet(TenantQuerySet["FederatedIdentity"]):
+    """Reads of identities."""
+
+    def by_reference(self, reference: str) -> "FederatedIdentity | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        identity_id = parse_public_id("fid", reference)
+        return self.filter(id=identity_id).first() if identity_id else None
 
 
 class FederatedIdentity(TenantModel):
@@ -20,7 +30,7 @@ class FederatedIdentity(TenantModel):
     subject = models.CharField(max_length=255)
     user = models.ForeignKey("orgs.User", models.CASCADE, related_name="+")
 
-    objects: ClassVar = TenantManager()
+    objects: ClassVar = TenantManager.from_queryset(FederatedIdentityQuerySet)()
 
     class Meta:
         db_table = "sso_federated_identity"
@@ -36,3 +46,8 @@ class FederatedIdentity(TenantModel):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def public_id(self) -> str:
+        """`fid_…`."""
+        return public_id("fid", self.id)

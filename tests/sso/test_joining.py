@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditEvent
 from config.kernel.permissions import Role
@@ -245,3 +247,39 @@ def test_whoever_is_signed_in_as_somebody_else_is_signed_out(
     openid.say(accounts={"sub-dora": {"email": "dora@acme.example"}})
     assert come_by_openid(browser, connection, openid, "sub-dora").status_code == 302
     assert browser.session["_auth_user_id"] == str(cast.developer.id)
+
+
+def test_an_admin_unlinks_somebody_who_got_another_account_at_the_provider(
+    cast: Cast, openid: OpenIDProvider, connection: Connection
+):
+    assert come(openid, connection, "sub-dora", email="dora@acme.example").status_code == 302
+    assert come(openid, connection, "sub-olivia", email="olivia@acme.example").status_code == 302
+    assert come(openid, connection, "sub-new", email="dora@acme.example").status_code == 403
+    people = f"/orgs/acme/sign-in/connections/{connection.public_id}/people/"
+    admin = signed_in(Client(), cast.admin)
+    page = admin.get(people).content.decode()
+    assert "sub-dora" in page
+    with tenant_scope(cast.acme.id):
+        theirs = {row.user_id: row for row in FederatedIdentity.objects.all()}
+    # Whoever may do more than the admin stays linked: the admin could come in as them otherwise.
+    assert admin.post(f"{people}{theirs[cast.owner.id].public_id}/unlink/").status_code == 403
+    assert admin.post(f"{people}{theirs[cast.developer.id].public_id}/unlink/").status_code == 302
+    with tenant_scope(cast.acme.id):
+        assert [row.user for row in FederatedIdentity.objects.all()] == [cast.owner]
+    [unlinked] = events_of(cast.acme.id, "sso_identity.unlinked")
+    assert (unlinked.actor_label, unlinked.target_label) == ("adam@acme.example", "dora@acme.example")
+    assert come(openid, connection, "sub-new", email="dora@acme.example").status_code == 302
+
+
+def test_the_list_of_people_takes_one_query_for_all_of_them(cast: Cast, openid: OpenIDProvider, connection: Connection):
+    people = f"/orgs/acme/sign-in/connections/{connection.public_id}/people/"
+    admin = signed_in(Client(), cast.admin)
+    assert "Nobody came in yet" in admin.get(people).content.decode()
+    counts = []
+    for user in (cast.developer, cast.viewer):
+        with tenant_scope(cast.acme.id):
+            FederatedIdentity.objects.create(connection=connection, issuer="i", subject=user.email, user=user)
+        with CaptureQueriesContext(database) as queries:
+            assert user.email in admin.get(people).content.decode()
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
