@@ -99,16 +99,18 @@ class MembershipQuerySet(TenantQuerySet["Membership"]):
         """With `has_second_factor`, and `second_factor_required` by the organization, in the same query."""
         theirs = {"user_id": models.OuterRef("user_id")}
         asked = SignInPolicy.objects.filter(org_id=models.OuterRef("org_id"), require_second_factor=True)
-        return self.annotate(
-            has_second_factor=models.Exists(TOTPDevice.objects.filter(confirmed=True, **theirs))
+        found = {
+            "has_second_factor": models.Exists(TOTPDevice.objects.filter(confirmed=True, **theirs))
             | models.Exists(Passkey.objects.filter(**theirs)),
-            second_factor_required=models.Exists(asked),
-        )
+            "second_factor_required": models.Exists(asked),
+        }
+        return self.annotate(**found)
 
     def with_single_sign_on(self) -> "MembershipQuerySet":
         """With `single_sign_on`, whether the organization enforces it now for anybody, in the same query."""
         enforcing = SignInPolicy.objects.in_force(timezone.now()).filter(org_id=models.OuterRef("org_id"))
-        return self.annotate(single_sign_on=models.Exists(enforcing))
+        found = {"single_sign_on": models.Exists(enforcing)}
+        return self.annotate(**found)
 
     def by_reference(self, reference: str) -> "Membership | None":
         """By the user's public id; None for what does not parse, as for who is no member."""

@@ -210,8 +210,8 @@ def _state(challenge: str) -> dict[str, Any]:
 
 
 def _credential(passkey: Passkey) -> AttestedCredentialData:
-    key = CoseKey.parse(cbor.decode(bytes(passkey.public_key)))
-    return AttestedCredentialData.create(Aaguid.NONE, bytes(passkey.credential_id), key)
+    key: Any = cbor.decode(bytes(passkey.public_key))
+    return AttestedCredentialData.create(Aaguid.NONE, bytes(passkey.credential_id), CoseKey.parse(key))
 
 
 def _refused(ceremony: str, error: BaseException) -> PasskeyRefused:

@@ -29,19 +29,17 @@ class FactorForm(forms.Form):
     """A code of either kind, or, from the script, what a passkey signed."""
 
     code = forms.CharField(
-        required=False,
         label="Code",
         max_length=CODE_LENGTH,
+        error_messages={"required": "Write a code of your authenticator, or one of your recovery codes."},
         help_text="The six digits that your authenticator shows now, or one of your recovery codes.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
     credential = forms.CharField(required=False, max_length=CREDENTIAL_LENGTH, widget=forms.HiddenInput)
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("code") and not cleaned.get("credential") and not self.errors:
-            self.add_error("code", "Write a code of your authenticator, or one of your recovery codes.")
-        return cleaned
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].required = not self.data.get("credential")
 
 
 class PasskeyForm(forms.Form):

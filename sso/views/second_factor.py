@@ -74,7 +74,7 @@ class SecondFactorPage(FormPage):
         if user is None and self.stage is None:
             return redirect_to_login(destination_of(request))
         if user is None:
-            self.person = self.stage.login.user  # type: ignore[union-attr,assignment] # a stage that holds has one
+            self.person = self.stage.login.user  # type: ignore[union-attr] # a stage that holds has one
             return None
         self.person = user
         sign_in = sign_in_of(request.session)

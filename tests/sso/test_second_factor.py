@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 import time_machine
-from allauth.account.models import EmailAddress
+from allauth.account.internal.flows.login import perform_login, record_authentication
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC, Login
+from allauth.core.context import request_context
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -20,9 +24,14 @@ from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from orgs import mail, tasks
 from orgs.models import Passkey, RecoveryCode, SignInPolicy, TOTPDevice, User
 from orgs.services.browser_sessions import sign_in_of
+from orgs.services.factor_notices import Notice
 from orgs.services.recovery_codes import make_recovery_codes, use_recovery_code
 from orgs.services.second_factor import new_device, reset_second_factor
 from orgs.services.users import disable_user, reset_password
+from orgs.sessions import SessionStore
+from sso.adapter import METHODS
+from sso.mail import mail_sign_in
+from sso.services import mailed_sign_ins
 from tests.authenticators import code_of
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
@@ -88,9 +97,6 @@ def test_whoever_has_none_is_not_asked(cast: Cast):
 
 
 def test_a_mailed_code_is_no_second_factor(cast: Cast, mailoutbox: list):
-    from sso.mail import mail_sign_in
-    from sso.services import mailed_sign_ins
-
     new_device(user=cast.owner, confirmed=True)
     browser = Client()
     browser.post("/login/mail/", {"login": cast.owner.email})
@@ -105,8 +111,6 @@ def test_a_mailed_code_is_no_second_factor(cast: Cast, mailoutbox: list):
 
 
 def test_a_sign_in_that_waited_for_the_address_to_be_proven_waits_here_too(cast: Cast, mailoutbox: list):
-    from allauth.account.models import EmailConfirmationHMAC
-
     device = new_device(user=cast.owner, confirmed=True)
     EmailAddress.objects.filter(user=cast.owner).update(verified=False)
     browser, _ = by_password(cast.owner)
@@ -218,10 +222,20 @@ def test_nobody_gives_a_second_factor_without_a_first(cast: Cast):
     assert browser.post(f"{PAGE}challenge/").status_code == 302
 
 
-def test_single_sign_on_and_development_are_not_asked(cast: Cast):
-    from sso.second_factor import WITHOUT_STAGE
-
-    assert set(WITHOUT_STAGE) == {Method.PASSKEY, Method.SSO, Method.DEVELOPMENT}
+@pytest.mark.parametrize(("name", "method"), METHODS.items())
+def test_every_way_in_is_asked_but_those_that_asked_by_themselves(
+    cast: Cast, rf: Any, name: str, method: Method
+):  # fmt: skip
+    asked_already = (Method.PASSKEY, Method.SSO, Method.BREAK_GLASS, Method.DEVELOPMENT)
+    new_device(user=cast.owner, confirmed=True)
+    request = rf.get("/login/")
+    request.session, request.user = SessionStore(), AnonymousUser()
+    request._messages = FallbackStorage(request)
+    with request_context(request):
+        record_authentication(request, cast.owner, method=name)
+        answer = perform_login(request, Login(user=cast.owner, redirect_url="/orgs/acme/"))
+    assert answer["Location"] == ("/orgs/acme/" if method in asked_already else PAGE)
+    assert (sign_in_of(request.session) is not None) == (method in asked_already)
 
 
 # -- the page of security
@@ -358,8 +372,6 @@ def test_every_change_is_mailed(cast: Cast, mailoutbox: list, notice: str, detai
 
 
 def test_every_notice_has_its_words():
-    from orgs.services.factor_notices import Notice
-
     assert set(mail.FACTOR_WORDS) == {notice.value for notice in Notice}
 
 
