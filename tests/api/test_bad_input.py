@@ -101,7 +101,7 @@ GOOD = {
     },
 }  # fmt: skip
 
-REFUSALS_ON_RECORD = {"bootstrap.refused", "user.sign_in_failed"}
+REFUSALS_ON_RECORD = {"bootstrap.refused", "handover.refused", "user.sign_in_failed"}
 # What people may not ask.
 PROGRAMS = ("keys/verify", "track", "handover/exchange")
 LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE

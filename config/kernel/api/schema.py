@@ -44,6 +44,8 @@ PATH_PARAMETERS = {
     "invitation": ("The invitation's id.", f"^inv_{TYPE_ID}$"),
     "role": ("The role's id; a built-in role's is its name.", f"^(?:rol_{TYPE_ID}|owner|admin|developer|viewer)$"),
     "domain": ("The domain's id.", f"^dom_{TYPE_ID}$"),
+    "email_domain": ("The e-mail domain's id.", f"^edm_{TYPE_ID}$"),
+    "handover_address": ("The handover address's id.", f"^hva_{TYPE_ID}$"),
     "seen": ("The seen host's id.", f"^seen_{TYPE_ID}$"),
     "key": ("The key's id.", f"^key_{TYPE_ID}$"),
     "resource": (
