@@ -20,6 +20,7 @@ from orgs.models import EmailDomain, SignInPolicy, User
 from orgs.services.users import disable_user
 from sso.codes import ALPHABET, digest_of_code
 from sso.models import DeviceAuthorization
+from sso.tidying import tidy
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -250,6 +251,16 @@ def test_of_a_yes_and_a_no_at_once_one_counts(committed_cast: Cast):
     answers = at_once([lambda: decide(yes, device, "approve"), lambda: decide(no, device, "deny")])
     assert sorted(answer.status_code for answer in answers) == [200, 422]
     assert status_of(device) == ("approved" if answers[0].status_code == 200 else "denied")
+
+
+def test_what_ended_yesterday_is_forgotten(cast: Cast):
+    old, fresh = begun(), begun()
+    digest = hashlib.sha256(old["device_code"].encode()).digest()
+    DeviceAuthorization.objects.filter(device_digest=digest).update(expires_at=timezone.now() - timedelta(days=2))
+    tidy()
+    assert error_of(ask(old)) == "invalid_grant"
+    assert error_of(ask(fresh)) == "authorization_pending"
+    assert DeviceAuthorization.objects.count() == 1
 
 
 def test_beginning_is_limited_for_each_address(cast: Cast):
