@@ -43,7 +43,7 @@ from orgs.services.organizations import create_organization
 from orgs.services.recovery_codes import make_recovery_codes
 from projects.models import Domain, ProjectMembership, Resource, SeenDomain, UsageDay, UsageMonth
 from projects.services.projects import archive_project, create_project
-from sso.models import HandoverAddress
+from sso.models import FederatedIdentity, HandoverAddress
 from tests.cast import Cast, person
 from tests.sso.rows import connection_rows
 
@@ -62,6 +62,10 @@ NOT_PAGES = {
     "sso:mailed-link": "opens once a mail was sent; tests/browser/test_sign_in.py looks at it",
     "sso:social-start": "leads to Google or GitHub",
     "sso:social-callback": "is what they lead back to",
+    "sso:start": "leads to an identity provider; tests/browser/test_single_sign_on.py looks at what comes of it",
+    "sso:callback": "is what it leads back to",
+    "sso:finish": "is what it leads back to",
+    "sso:metadata": "a file",
     "sso:required": "leads to the identity provider of whoever an organization governs, and others home",
     "orgs:invite-bulk-result": "stands for the answer of a form, which tests/browser/test_pages.py sends",
 }
@@ -211,6 +215,10 @@ def full(cast: Cast) -> Persona:
         revoke_agent(actor=actor, project_id=cast.project.id, agent=agents["Gone"][0].public_id)
         agent, enrolment_token = next(iter(agents.values()))
         connected = connection_rows()
+        FederatedIdentity.objects.create(
+            connection=connected.connection, issuer="https://idp.acme.example/saml/of/the/northern/hemisphere",
+            subject="a-persistent-name-of-quite-some-length-0123456789", user=owner,
+        )  # fmt: skip
         event = AuditEvent.objects.order_by("-id").first()
     enrol_agent(token=enrolment_token)
     token = PersonalToken.objects.get(user=owner)
