@@ -3,11 +3,11 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.models import AuditEvent
-from audit.serializers import AuditEventQuery, AuditEventRecord, EventTypeRecord
+from audit.models import AuditCheckpoint, AuditEvent
+from audit.serializers import AuditCheckpointRecord, AuditEventQuery, AuditEventRecord, EventTypeRecord
 from config.kernel.access import PUBLIC, organization
 from config.kernel.api.operations import listing, operation
-from config.kernel.api.serializers import Query
+from config.kernel.api.serializers import PagedQuery, Query
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent
 from config.kernel.events import declared_events
@@ -29,7 +29,7 @@ class AuditEvents(ApiView):
             target_id=self.query.get("target"),
             result=self.query.get("result"),
         )
-        return self.page(rows, AuditEventRecord)
+        return self.page(rows.with_sequence(), AuditEventRecord)
 
 
 class OneAuditEvent(ApiView):
@@ -40,10 +40,21 @@ class OneAuditEvent(ApiView):
     @operation("get_audit_event", AuditEventRecord)
     def get(self, request: Request, organization: str, event: str) -> Response:
         """One event."""
-        found = AuditEvent.objects.filter(id=required_id("evt", event)).first()
+        found = AuditEvent.objects.with_sequence().filter(id=required_id("evt", event)).first()
         if found is None:
             raise Absent
         return self.answer(found, AuditEventRecord)
+
+
+class AuditCheckpoints(ApiView):
+    """Signed statements of where the ledger of an organization stood."""
+
+    access = {"GET": organization(Permission.VIEW_AUDIT)}
+
+    @listing("list_audit_checkpoints", AuditCheckpointRecord, query=PagedQuery)
+    def get(self, request: Request, organization: str) -> Response:
+        """One for each hour in which something was sealed, newest first. Keep them elsewhere."""
+        return self.page(AuditCheckpoint.objects.all(), AuditCheckpointRecord)
 
 
 class EventTypes(ApiView):

@@ -44,6 +44,26 @@ class AuditEventRecord(Record):
     user_agent = serializers.CharField()
     request_id = serializers.CharField()
     created_at = serializers.DateTimeField()
+    sequence = serializers.IntegerField(
+        allow_null=True, help_text="Its place in the organization's chain; null until it is sealed, seconds later."
+    )
+    sealed = serializers.SerializerMethodField(help_text="Whether it has its place in the chain.")
+
+    def get_sealed(self, row: AuditEvent) -> bool:
+        """By its place."""
+        return row.sequence is not None  # type: ignore[attr-defined]  # with_sequence adds it
+
+
+class AuditCheckpointRecord(Record):
+    """Where the organization's chain stood at a moment, signed: keep it outside of this installation."""
+
+    id = Id("acp")
+    organization_id = Id("org", source="org_id")
+    sequence = serializers.IntegerField(help_text="The place of the last record that is covered.")
+    digest = serializers.CharField(source="digest_text", help_text="The digest of that record, in hexadecimal.")
+    sealed_at = serializers.DateTimeField()
+    statement = serializers.CharField(help_text="All of that as a JSON Web Signature by a key of the key set.")
+    created_at = serializers.DateTimeField()
 
 
 class AuditEventQuery(PagedQuery):

@@ -2,10 +2,16 @@
 
 from celery import shared_task
 
-from audit import sealing
+from audit import checkpoints, sealing
 
 
 @shared_task(name="audit.seal")
 def seal() -> str:
     """Seals what has been recorded. Outcome: `sealed N`."""
     return f"sealed {sealing.seal_all()}"
+
+
+@shared_task(name="audit.make_checkpoints")
+def make_checkpoints() -> str:
+    """Signs where each organization's chain stands. Outcome: `signed N`."""
+    return f"signed {checkpoints.make_checkpoints()}"

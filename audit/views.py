@@ -7,6 +7,7 @@ from django.utils.cache import patch_vary_headers
 
 from audit.forms import AuditFilter
 from audit.models import AuditEvent
+from audit.selectors import link_of, sealing
 from config.kernel.access import organization
 from config.kernel.errors import Absent
 from config.kernel.pages import FORM_INVALID, Page
@@ -36,6 +37,8 @@ class AuditList(Page):
                 result=wanted["result"],
             )
             context = {"form": form, "swaps": swaps, "filtered": any(wanted.values()), **self.listed(rows)}
+            if not swaps:
+                context["sealing"] = sealing()
             response = self.show(context, template=template)
         else:
             response = self.show({"form": form, "swaps": swaps}, status=FORM_INVALID, template=template)
@@ -63,7 +66,7 @@ class AuditDetail(Page):
         record = AuditEvent.objects.by_reference(event)
         if record is None:
             raise Absent
-        return self.show({"record": record})
+        return self.show({"record": record, "link": link_of(record)})
 
 
 class AuditPanel(Page):

@@ -2,6 +2,7 @@
 
 SCHEDULE = {
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
+    "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},
     "forget idempotency keys and sessions that are over": {"task": "orgs.tidy", "schedule": 3600.0},

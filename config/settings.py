@@ -362,6 +362,8 @@ TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
 TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
 TENANTRY_DEMO_SIGN_IN = "sso.demo.ensure_sign_in"
+TENANTRY_CHECKPOINT_SIGNER = "keys.signing.sign_checkpoint"
+TENANTRY_CHECKPOINT_READER = "keys.signing.read_checkpoint"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
 TENANTRY_HOT_ROUTES = {
     "/api/v1/keys/verify": "keys.hot.verification.verify_key",

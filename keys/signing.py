@@ -64,6 +64,8 @@ TYPES: dict[Purpose, str] = {
     Purpose.ENTITLEMENT: "entitlement+jwt",
     Purpose.SSO_HANDOVER: "handover+jwt",
 }
+# A statement of the audit log has no end, unlike tokens, and so passes for none of them.
+CHECKPOINT_TYPE = "audit-checkpoint+jwt"
 OURS = ("iss", "aud", "iat", "exp", "jti", "purpose")
 
 
@@ -108,6 +110,32 @@ def read(token: str, *, purpose: Purpose, audience: str) -> dict[str, Any]:
     if claims["purpose"] != purpose:
         raise AuthFailure
     return claims
+
+
+def sign_checkpoint(claims: dict[str, Any]) -> str:
+    """A statement of where the audit log stood (audit/checkpoints.py), for good."""
+    kid, private = _current()
+    whole = {**claims, "iss": settings.TENANTRY_URL, "iat": int(datetime.now(UTC).timestamp())}
+    return jwt.encode(whole, private, algorithm=ALGORITHM, headers={"kid": kid, "typ": CHECKPOINT_TYPE})
+
+
+def read_checkpoint(statement: str) -> dict[str, Any] | None:
+    """The claims of such a statement of ours, also by a key that has retired since; None when its key was withdrawn.
+
+    Raises AuthFailure for everything that we have not signed.
+    """
+    header = _header(statement)
+    if header.get("typ") != CHECKPOINT_TYPE or header.get("alg") != ALGORITHM or "crit" in header:
+        raise AuthFailure
+    key = SigningKey.objects.filter(kid=str(header.get("kid"))).first()
+    if key is None:
+        raise AuthFailure
+    try:
+        public = Ed25519PublicKey.from_public_bytes(bytes(key.public_key))
+        claims = jwt.decode(statement, public, algorithms=[ALGORITHM], options={"verify_iat": False})
+    except jwt.InvalidTokenError:
+        raise AuthFailure from None
+    return claims if key.withdrawn_at is None else None
 
 
 def ourselves() -> str:

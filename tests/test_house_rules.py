@@ -29,6 +29,7 @@ APPS = ("audit", "config", "keys", "orgs", "projects", "sso")
 
 # Every way across tenants, by its reason. Whoever adds one must be able to defend it here.
 SYSTEM_SCOPES = {
+    ("audit/checkpoints.py", "the organizations whose logs are sealed"),
     ("audit/sealing.py", "seal the records of every organization"),
     ("config/admin.py", "staff pages"),
     ("config/kernel/api/idempotency.py", "idempotency key"),

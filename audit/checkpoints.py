@@ -1,0 +1,124 @@
+"""Checkpoints: what an organization's chain was at a moment, signed with the installation's key (Ed25519).
+
+Whoever keeps one, outside of our database, can tell later whether the log up to it was cut or written anew. The keys
+lie above audit, so the two functions are named in settings.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.utils.module_loading import import_string
+
+from audit.chain import moment_text
+from audit.models import AuditCheckpoint, AuditSeal
+from config.kernel.errors import AuthFailure, Invalid, TenantryError
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.tenancy.scope import system_scope, tenant_scope
+
+logger = structlog.get_logger()
+
+# One look into the index for each organization, however long the chains are.
+ORGANIZATIONS = """
+WITH RECURSIVE chain (org_id) AS (
+    (SELECT org_id FROM audit_seal ORDER BY org_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT s.org_id FROM audit_seal s WHERE s.org_id > chain.org_id ORDER BY s.org_id LIMIT 1)
+    FROM chain WHERE chain.org_id IS NOT NULL
+)
+SELECT org_id FROM chain WHERE org_id IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a checkpoint says: the digest of the organization's link number `sequence`, which seals `record`."""
+
+    organization_id: UUID
+    sequence: int
+    digest: bytes
+    record: str
+
+
+def make_checkpoints() -> int:
+    """A checkpoint for each organization with new links; a failing one does not stop the others. Returns how many."""
+    with system_scope("the organizations whose logs are sealed"), connection.cursor() as cursor:
+        cursor.execute(ORGANIZATIONS)
+        organizations = [row[0] for row in cursor.fetchall()]
+    made = 0
+    for organization_id in organizations:
+        try:
+            made += make_checkpoint(organization_id)[1]
+        except TenantryError:
+            logger.exception("checkpoint could not be signed", organization_id=str(organization_id))
+    return made
+
+
+def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool]:
+    """The checkpoint of the last link, and whether it is new. None for an organization without a chain."""
+    with tenant_scope(organization_id):
+        head = AuditSeal.objects.head()
+        if head is None:
+            return None, False
+        made = AuditCheckpoint.objects.filter(sequence=head.sequence).first()
+        if made:
+            return made, False
+        statement = _function(settings.TENANTRY_CHECKPOINT_SIGNER)(
+            {
+                "organization": public_id("org", organization_id),
+                "sequence": head.sequence,
+                "digest": head.digest_text,
+                "record": head.record_id,
+                "sealed_at": moment_text(head.created_at),
+            }
+        )
+        row = AuditCheckpoint(
+            org_id=organization_id,
+            sequence=head.sequence,
+            digest=bytes(head.digest),
+            sealed_at=head.created_at,
+            statement=statement,
+        )
+        # Whoever was quicker has said the same.
+        AuditCheckpoint.objects.bulk_create([row], ignore_conflicts=True)
+        made = AuditCheckpoint.objects.get(sequence=head.sequence)
+        return made, made.id == row.id
+
+
+def read_statement(text: str) -> Statement | None:
+    """What a signed statement says; None when the key that signed it was withdrawn. Raises Invalid."""
+    sentence = "This is no checkpoint that was signed here."
+    try:
+        claims = _function(settings.TENANTRY_CHECKPOINT_READER)(text)
+        if claims is None:
+            return None
+        organization_id = parse_public_id("org", claims["organization"])
+        if organization_id is None:
+            raise Invalid(sentence)
+        return Statement(organization_id, claims["sequence"], bytes.fromhex(claims["digest"]), claims["record"])
+    except (AuthFailure, KeyError, TypeError, ValueError) as error:
+        raise Invalid(sentence) from error
+
+
+def statements_in(text: str) -> list[str]:
+    """The signed statements of a kept file: an answer of REST's (one checkpoint or a page of them), or one a line.
+
+    Raises Invalid.
+    """
+    if not text.lstrip().startswith(("{", "[")):
+        return text.split()
+    try:
+        given = json.loads(text)
+        rows = given.get("data", [given]) if isinstance(given, dict) else given
+        return [row["statement"] for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Invalid("The file holds no checkpoints: keep the answer of audit-checkpoints as it is.") from error
+
+
+def _function(path: str) -> Callable[..., Any]:
+    return import_string(path)

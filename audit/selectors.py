@@ -1,0 +1,54 @@
+"""Reads of the chain for pages: how far the log in scope is sealed, and whether one record's link holds."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from audit.chain import COLUMNS, canonical, first_digest, next_digest
+from audit.models import AuditEvent, AuditSeal
+
+# So many of the newest records are looked at for those that still wait.
+LOOKED_AT = 100
+# Sealing takes seconds. Longer means that the sealer is off, or that some transaction has been open so long.
+LATE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """How far a log is sealed. Of the newest LOOKED_AT records so many are `waiting`, the oldest since `since`."""
+
+    head: AuditSeal | None
+    waiting: int
+    since: datetime | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether somebody should look after the sealer."""
+        return self.since is not None and timezone.now() - self.since > LATE
+
+
+@dataclass(frozen=True)
+class RecordLink:
+    """A record's place in the chain; `holds` says whether its digest is that of what it says now."""
+
+    seal: AuditSeal
+    holds: bool
+
+
+def sealing() -> Sealing:
+    """Of the organization in scope. Two queries."""
+    newest = AuditEvent.objects.with_sequence().order_by("-id").values_list("created_at", "sequence")[:LOOKED_AT]
+    waiting = [created_at for created_at, sequence in newest if sequence is None]
+    return Sealing(AuditSeal.objects.head(), len(waiting), min(waiting, default=None))
+
+
+def link_of(record: AuditEvent) -> RecordLink | None:
+    """None while it is not sealed. Two queries."""
+    seal = AuditSeal.objects.filter(id=record.id).first()
+    if seal is None:
+        return None
+    previous = AuditSeal.objects.filter(sequence=seal.sequence - 1).first()
+    before = bytes(previous.digest) if previous else first_digest(record.org_id) if seal.sequence == 1 else b""
+    content = canonical([getattr(record, column) for column in COLUMNS])
+    return RecordLink(seal, holds=next_digest(before, content) == bytes(seal.digest))

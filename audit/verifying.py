@@ -1,0 +1,224 @@
+"""Verifying: the whole chain of an organization computed again, against itself and against signed checkpoints.
+
+Reads in portions and keeps one at a time, so a long log needs no more memory than a short one. What is found first is
+named, since everything behind it hangs on it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from audit.chain import COLUMNS, canonical, first_digest, next_digest
+from audit.checkpoints import Statement, read_statement
+from audit.models import AuditCheckpoint, Sealer
+from config.kernel.errors import Invalid
+from config.kernel.identifiers import public_id
+from config.kernel.tenancy.scope import tenant_scope
+
+PORTION = 2000
+# How many links behind a wrong one are looked at, to tell a moved record from a changed one.
+WINDOW = 1000
+
+LINKS = f"""
+SELECT s.sequence, s.id, s.digest, e.id IS NOT NULL, {", ".join(f"e.{column}" for column in COLUMNS)}
+FROM audit_seal s LEFT JOIN audit_event e ON e.id = s.id AND e.org_id = s.org_id
+WHERE s.org_id = %s AND s.sequence > %s ORDER BY s.sequence LIMIT %s
+"""  # noqa: S608 - column names of ours
+WITHOUT_LINK = f"""
+SELECT {", ".join(f"e.{column}" for column in COLUMNS)}
+FROM audit_event e LEFT JOIN audit_seal s ON s.org_id = e.org_id AND s.id = e.id
+WHERE e.org_id = %s AND s.id IS NULL AND e.transaction_id < %s ORDER BY e.id LIMIT %s
+"""  # noqa: S608 - column names of ours
+
+
+class Kind(StrEnum):
+    """What was done to the log."""
+
+    CHANGED = "changed"
+    REMOVED = "removed"
+    INSERTED = "inserted"
+    REORDERED = "reordered"
+    CUT = "cut"
+    REWRITTEN = "rewritten"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The first thing that is wrong: at which place of the chain, with which record (`evt_…`, empty if unknown)."""
+
+    kind: Kind
+    sequence: int | None
+    record: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of withdrawn keys."""
+
+    organization_id: UUID
+    links: int
+    checkpoints: int
+    untrusted: int
+    finding: Finding | None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A seal with the canonical form of its record, None when that is gone."""
+
+    sequence: int
+    record_id: UUID
+    digest: bytes
+    content: bytes | None
+
+    @property
+    def record(self) -> str:
+        """`evt_…`."""
+        return public_id("evt", self.record_id)
+
+    def fits(self, before: bytes) -> bool:
+        """Whether its own digest says that it follows `before`."""
+        return self.content is not None and next_digest(before, self.content) == self.digest
+
+
+def verify(
+    organization_id: UUID, *, kept: list[Statement] | None = None, progress: Callable[[int], None] | None = None
+) -> Report:
+    """Verifies one organization's log, against `kept` checkpoints too. `progress` hears how many links are done."""
+    with tenant_scope(organization_id):
+        sealer = Sealer.objects.filter(id=1).first()
+        statements, untrusted, broken = _statements(kept or [])
+        links, finding = _walk(organization_id, statements, progress or (lambda _links: None))
+        if finding is None:
+            finding = broken or _without_link(organization_id, sealer)
+        return Report(organization_id, links, sum(map(len, statements.values())), untrusted, finding)
+
+
+def _statements(kept: list[Statement]) -> tuple[dict[int, list[Statement]], int, Finding | None]:
+    """All signed statements by place, how many count no more, and the first of our own that says something else."""
+    found: dict[int, list[Statement]] = {}
+    untrusted, broken = 0, None
+    for row in AuditCheckpoint.objects.order_by("sequence").iterator(chunk_size=PORTION):
+        try:
+            statement = read_statement(row.statement)
+        except Invalid:
+            statement = Statement(row.org_id, -1, b"", "")
+        if statement is None:
+            untrusted += 1
+        elif (statement.organization_id, statement.sequence, statement.digest) != (
+            row.org_id,
+            row.sequence,
+            bytes(row.digest),
+        ):
+            words = f"the checkpoint {row.public_id} is not what was signed"
+            broken = broken or Finding(Kind.CHECKPOINT, row.sequence, "", words)
+        else:
+            found.setdefault(row.sequence, []).append(statement)
+    for statement in kept:
+        found.setdefault(statement.sequence, []).append(statement)
+    return found, untrusted, broken
+
+
+def _walk(
+    organization_id: UUID, statements: dict[int, list[Statement]], progress: Callable[[int], None]
+) -> tuple[int, Finding | None]:
+    """How many links hold, and what is wrong with the next one."""
+    digest = before_previous = first_digest(organization_id)
+    previous: Link | None = None
+    proven = 0
+    for link in _links(organization_id):
+        place = previous.sequence + 1 if previous else 1
+        if link.sequence != place:
+            return place - 1, _gap(organization_id, place, digest, link)
+        if link.content is None:
+            return place - 1, Finding(Kind.REMOVED, place, link.record, "its record is gone")
+        if not link.fits(digest):
+            return place - 1, _misfit(organization_id, link, digest, previous, before_previous)
+        before_previous, digest, previous = digest, link.digest, link
+        for statement in statements.get(place, []):
+            if statement.digest != digest:
+                words = f"a signed checkpoint says otherwise: what lies behind number {proven} was written anew"
+                return place, Finding(Kind.REWRITTEN, place, link.record, words)
+            proven = place
+        if place % PORTION == 0:
+            progress(place)
+    last = previous.sequence if previous else 0
+    progress(last)
+    ahead = max(statements, default=0)
+    if ahead > last:
+        end = f"number {last} ({previous.record})" if previous else "its beginning"
+        words = f"the log ends at {end}, but a signed checkpoint says that it went on to number {ahead}"
+        return last, Finding(Kind.CUT, last + 1, statements[ahead][0].record if ahead == last + 1 else "", words)
+    return last, None
+
+
+def _misfit(organization_id: UUID, link: Link, digest: bytes, previous: Link | None, before_previous: bytes) -> Finding:
+    """Tells what was done, when a link does not follow `digest`."""
+    if previous is not None and link.fits(before_previous):
+        words = f"number {link.sequence} follows the one before it"
+        return Finding(Kind.INSERTED, previous.sequence, previous.record, words)
+    assert link.content is not None  # noqa: S101 - for the type checker: the caller has looked
+    window = [other for other in _window(organization_id, link.sequence) if other.content is not None]
+    for other in window:
+        if next_digest(digest, other.content or b"") == link.digest:
+            words = f"at its place stands the record of number {other.sequence}, {other.record}"
+            return Finding(Kind.REORDERED, link.sequence, link.record, words)
+    if any(other.fits(digest) for other in window):
+        if any(next_digest(other.digest, link.content) == link.digest for other in window):
+            return Finding(Kind.REORDERED, link.sequence, link.record, "it belongs behind others")
+        return Finding(Kind.INSERTED, link.sequence, link.record, "those behind it follow the one before it")
+    words = "its digest is not that of what it says now"
+    if previous is not None:
+        words += f"; or {previous.record} before it was changed together with its link"
+    return Finding(Kind.CHANGED, link.sequence, link.record, words)
+
+
+def _gap(organization_id: UUID, place: int, digest: bytes, following: Link) -> Finding:
+    """Names the record of a missing link if it is still there."""
+    for row in _rows(WITHOUT_LINK, [organization_id, 2**63 - 1, WINDOW]):
+        if following.content and following.fits(next_digest(digest, canonical(row))):
+            return Finding(Kind.REMOVED, place, public_id("evt", row[0]), "its link is gone")
+    words = f"it is gone, and so is its link; behind it comes {following.record}"
+    return Finding(Kind.REMOVED, place, "", words)
+
+
+def _without_link(organization_id: UUID, sealer: Sealer | None) -> Finding | None:
+    """A record that is not in the chain though everything of its time is."""
+    if sealer is None or sealer.rescan_after is not None:
+        return None
+    for row in _rows(WITHOUT_LINK, [organization_id, sealer.horizon, 1]):
+        words = "it is in no chain, though all of its time was sealed: it was slipped in, or its link was removed"
+        return Finding(Kind.INSERTED, None, public_id("evt", row[0]), words)
+    return None
+
+
+def _links(organization_id: UUID) -> Iterator[Link]:
+    """The whole chain, in portions."""
+    after, portion = 0, None
+    while portion is None or len(portion) == PORTION:
+        portion = _rows(LINKS, [organization_id, after, PORTION])
+        for row in portion:
+            yield _link(row)
+        if portion:
+            after = portion[-1][0]
+
+
+def _window(organization_id: UUID, after: int) -> list[Link]:
+    return [_link(row) for row in _rows(LINKS, [organization_id, after, WINDOW])]
+
+
+def _link(row: tuple[Any, ...]) -> Link:
+    sequence, record_id, digest, is_there, *record = row
+    return Link(sequence, record_id, bytes(digest), canonical(record) if is_there else None)
+
+
+def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
