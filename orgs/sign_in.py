@@ -149,12 +149,8 @@ def _policies(user_ids: list[UUID], domains: set[str]) -> SignInPolicyQuerySet:
         came = SsoSignIn.objects.filter(user_id__in=user_ids, **here)
         members = Membership.objects.filter(user_id__in=user_ids, **here)
         lost = theirs.filter(status=EmailDomain.Status.LOST, **here)
-        concerned |= (
-            models.Exists(came)
-            & models.Exists(members)
-            & models.Exists(EmailDomain.objects.proven().filter(**here))
-            & ~models.Exists(lost)
-        )
+        proven = EmailDomain.objects.proven().filter(**here)
+        concerned |= models.Q(models.Exists(came), models.Exists(members), models.Exists(proven), ~models.Exists(lost))
         chosen |= models.Exists(PilotMember.objects.filter(membership__user_id__in=user_ids, **here))
     active = Organization.objects.filter(id=models.OuterRef("org_id"), status=Organization.Status.ACTIVE)
     return (
