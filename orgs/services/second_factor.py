@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from django.db import transaction
 from django_otp.oath import TOTP
@@ -98,11 +99,18 @@ def enrolment_address(device: TOTPDevice) -> str:
 
 
 @transaction.atomic
-def device_to_confirm(*, user: User) -> TOTPDevice:
-    """The device that the user is about to set up, with a secret of its own. It opens nothing until confirmed."""
+def device_to_confirm(*, user: User, shown: UUID | None = None) -> TOTPDevice:
+    """The device that the user is about to set up. It opens nothing until confirmed.
+
+    `shown` is the one that this session has shown already. Anything else that waits is replaced, since somebody who was
+    at another session of the person may know its secret.
+    """
     User.objects.select_for_update().get(id=user.id)
-    waiting = TOTPDevice.objects.filter(user=user, confirmed=False).first()
-    return waiting or new_device(user=user, confirmed=False)
+    waiting = TOTPDevice.objects.filter(user=user, confirmed=False)
+    found = waiting.filter(id=shown).first() if shown else None
+    if found is None:
+        waiting.delete()
+    return found or new_device(user=user, confirmed=False)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 import base64
 from typing import Any
+from uuid import UUID
 
 import segno
 from django.contrib import messages
@@ -33,6 +34,8 @@ from sso.views.second_factor import NEXT, destination_of
 
 RECENTLY = SIGNED_IN.after_recent_proof()
 QR_SCALE = 5
+# In the session: the authenticator whose secret it has shown.
+SHOWN = "authenticator"
 
 
 class SecurityPage(Page):
@@ -109,7 +112,9 @@ class AuthenticatorPage(SetUpPage):
 
     def form_context(self) -> dict[str, Any]:
         viewer = viewer_of(self.request)
-        device = second_factor.device_to_confirm(user=viewer)
+        shown = self.request.session.get(SHOWN)
+        device = second_factor.device_to_confirm(user=viewer, shown=UUID(shown) if shown else None)
+        self.request.session[SHOWN] = str(device.id)
         address = second_factor.enrolment_address(device)
         return {
             "replacing": second_factor.confirmed_device(viewer) is not None,

@@ -26,7 +26,7 @@ from orgs.models import Passkey, RecoveryCode, SignInPolicy, TOTPDevice, User
 from orgs.services.browser_sessions import sign_in_of
 from orgs.services.factor_notices import Notice
 from orgs.services.recovery_codes import make_recovery_codes, use_recovery_code
-from orgs.services.second_factor import new_device, reset_second_factor
+from orgs.services.second_factor import new_device, reset_second_factor, seed_of
 from orgs.services.users import disable_user, reset_password
 from orgs.sessions import SessionStore
 from sso.adapter import METHODS
@@ -258,6 +258,21 @@ def test_an_authenticator_is_set_up_with_recovery_codes_shown_once(cast: Cast, m
     assert use_recovery_code(user=cast.owner, code=codes[3])
     assert events("user.second_factor_added") == [{"factor": "totp", "replaced": False}]
     assert events("user.recovery_codes_made") == [{"count": 10}]
+
+
+def test_a_secret_that_another_session_showed_is_never_set_up(cast: Cast):
+    thief, browser = signed_in(Client(), cast.owner), signed_in(Client(), cast.owner)
+    thief.get(SET_UP)
+    seen = TOTPDevice.objects.get(user=cast.owner)
+    assert browser.get(SET_UP).content != thief.get(SET_UP).content
+    browser.get(SET_UP)
+    device = TOTPDevice.objects.get(user=cast.owner)
+    assert seed_of(device) != seed_of(seen)
+    assert browser.post(SET_UP, {"code": code_of(seen)}).status_code == 422
+    device = TOTPDevice.objects.get(user=cast.owner)
+    no_wait()
+    assert browser.post(SET_UP, {"code": code_of(device)}).status_code == 200
+    assert seed_of(TOTPDevice.objects.get(user=cast.owner)) != seed_of(seen)
 
 
 def test_an_authenticator_is_replaced_by_whoever_gave_it(cast: Cast):
