@@ -1,5 +1,6 @@
 """Confirming once more that it is oneself: who is led there, what counts, and where it goes on."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +22,7 @@ from orgs.services import browser_sessions
 from orgs.services.second_factor import new_device
 from orgs.services.users import disable_user
 from orgs.tasks import mail_confirmation_code
-from tests.authenticators import code_of
+from tests.authenticators import PasskeyDevice, code_of
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
 
@@ -164,6 +165,25 @@ def test_a_code_of_the_authenticator_counts_once_and_is_kept_as_second_factor(ca
     assert sign_in.second_factor == SecondFactor.TOTP
     assert confirm(other, "factor", code=code).status_code in (422, 429)
     assert not proven(other)
+
+
+def test_a_passkey_counts_and_somebody_elses_does_not(cast: Cast):
+    devices = []
+    for who in (cast.owner, cast.admin):
+        device, browser = PasskeyDevice(), signed_in(Client(), who)
+        answer = device.create(browser.post("/profile/security/passkeys/challenge/").json())
+        form = {"name": "Laptop", "credential": json.dumps(answer)}
+        assert browser.post("/profile/security/passkeys/add/", form).status_code == 200
+        devices.append(device)
+    browser = in_the_past(cast.owner)
+    assert "Confirm with a passkey" in text_of(browser.get(f"/confirm/?next={TOKENS}"))
+    for device, status in zip(reversed(devices), (422, 302), strict=True):
+        options = browser.post("/login/second-factor/challenge/").json()
+        options["publicKey"]["allowCredentials"] = []
+        answer = confirm(browser, "factor", credential=json.dumps(device.get(options)))
+        assert answer.status_code == status, answer.content
+        assert proven(browser) == (status == 302)
+    assert browser.get(TOKENS).status_code == 200
 
 
 def test_who_has_no_second_factor_cannot_confirm_by_one(cast: Cast):
