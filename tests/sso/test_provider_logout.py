@@ -20,7 +20,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.models import TokenSession
 from keys.services.sessions import open_session
 from orgs.models import BrowserSession, User
-from sso.models import Connection
+from sso.models import Connection, HandoverToken
 from tests.cast import Cast
 from tests.identity_providers.connecting import (
     CLIENT_ID,
@@ -195,3 +195,21 @@ def test_an_unsigned_logout_and_one_for_another_connection_end_nothing(
         assert logout(connection, told[1][0]).status_code == 400
     with tenant_scope(cast.acme.id):
         assert Connection.objects.count() == 2
+
+
+def test_with_a_session_go_the_programs_that_were_handed_it(
+    cast: Cast, openid: OpenIDProvider, connection: Connection, told: tuple[str, list[str]]
+):
+    _, there = come(connection, openid, "sub-dora")
+    for _ in range(2):
+        open_session(user=cast.developer, method=Method.SSO, organization="acme", sso_organization_id=cast.acme.id)
+    handed, other = TokenSession.objects.filter(user=cast.developer).order_by("id")
+    session = BrowserSession.objects.get(user=cast.developer)
+    with tenant_scope(cast.acme.id):
+        HandoverToken.objects.create(
+            project=cast.project, user=cast.developer, digest=b"d" * 32, address="https://app.acme.example/",
+            sign_in={}, browser_session_id=session.id, expires_at=timezone.now(), token_session_id=handed.id,
+        )  # fmt: skip
+    sign_out_there(openid, there)
+    assert logout(connection, told[1][0]).status_code == 200
+    assert [row.id for row in TokenSession.objects.living().filter(user=cast.developer)] == [other.id]
