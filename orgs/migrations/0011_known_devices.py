@@ -1,7 +1,8 @@
-import config.kernel.tenancy.models
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+
+import config.kernel.tenancy.models
 
 
 class Migration(migrations.Migration):
