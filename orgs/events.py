@@ -173,9 +173,7 @@ BREAK_GLASS_USED = declare(
     "break_glass.used", "An owner came in by a break-glass code.", {"left": "how many of their codes are left"}
 )
 BREAK_GLASS_REFUSED = declare("break_glass.refused", "Somebody tried to come in by a break-glass code and failed.")
-USER_CONFIRMED = declare(
-    "user.confirmed", "Somebody signed in confirmed once more that it is them.", {"method": "how"}
-)
+USER_CONFIRMED = declare("user.confirmed", "Somebody signed in confirmed once more that it is them.", {"method": "how"})
 USER_CONFIRMATION_FAILED = declare(
     "user.confirmation_failed", "Somebody signed in could not confirm that it is them.", {"method": "how"}
 )
