@@ -66,7 +66,7 @@ class CertificateRecord(Record):
     pem = serializers.CharField()
 
 
-class ConfigurationRecord(Record):
+class ProviderConfigurationRecord(Record):
     """How the identity provider is reached. The client secret is never shown."""
 
     id = Id("cfg")
@@ -107,8 +107,10 @@ class ConnectionRecord(Record):
     acs_url = serializers.SerializerMethodField(help_text="SAML: where the provider posts its responses.")
     sp_entity_id = serializers.SerializerMethodField(help_text="SAML: what we are called, and the audience.")
     metadata_url = serializers.SerializerMethodField(help_text="SAML: where our own metadata are.")
-    configuration = ConfigurationRecord(source="live", allow_null=True, help_text="The one in force.")
-    draft = ConfigurationRecord(allow_null=True, help_text="A changed one, which goes live when a test of it passed.")
+    configuration = ProviderConfigurationRecord(source="live", allow_null=True, help_text="The one in force.")
+    draft = ProviderConfigurationRecord(
+        allow_null=True, help_text="A changed one, which goes live when a test of it passed."
+    )
     last_sign_in_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
