@@ -132,7 +132,8 @@ def exchange_handover(*, actor: Principal, exchange: Exchange) -> HandedOver:
                 cause = error.code
                 if isinstance(error, MethodRefused):
                     sign_in, user = SignIn.of_data(row.sign_in), User.objects.get(id=row.user_id)
-                    note_method_refused(error, method=sign_in.method if sign_in else Method.PASSWORD, user=user)
+                    with system_scope("the session of a person whom a product takes over"):
+                        note_method_refused(error, method=sign_in.method if sign_in else Method.PASSWORD, user=user)
         if handed is not None:
             record(
                 events.HANDOVER_COMPLETED,

@@ -456,8 +456,8 @@ def test_members_are_counted_by_every_spelling_of_their_domain(cast, zone):
     ("what", "enforcement", "words"),
     [
         ("lost", "off", ["is gone from the DNS", "an hour later at most"]),
-        ("lost", "required", ["is gone from the DNS", "break-glass"]),
-        ("removed", "pilot", ["Somebody removed", "break-glass", "register and prove it again"]),
+        ("lost", "required", ["is gone from the DNS", "Single sign-on is enforced: it no longer holds"]),
+        ("removed", "pilot", ["Somebody removed", "Single sign-on is enforced", "register and prove it again"]),
     ],
 )
 def test_the_mail_says_what_happened_and_what_to_do(cast, settings, what, enforcement, words):

@@ -53,7 +53,8 @@ def test_an_address_is_registered_as_it_is_listed_and_removed(cast, api, address
     "https://user@app.acme.example/", "https://user:pw@app.acme.example/", "https://APP.acme.example/", "HTTPS://app.acme.example/",
     "https://app.acme.example:99999/", "https://app.acme.example:x/", f"{ADDRESS}?code=1", f"{ADDRESS}?a=b&state=",
     "https://app.acme.example\\@evil.example/", "https://app.acme.example/a b", "https://bücher.example/",
-    f"{ADDRESS}\n", "http://localhost.evil.example/", "http://127.0.0.1.nip.example/", f"https://app.acme.example/{'x' * 500}",
+    f"{ADDRESS}\n", "http://localhost.evil.example/", "http://127.0.0.1.nip.example/",
+    f"https://app.acme.example/{'x' * 500}",
     "https:/app.acme.example/", "https:app.acme.example", "https://app.acme.example./",
 ])  # fmt: skip
 def test_an_address_that_could_lead_elsewhere_is_refused(cast, api, address):
