@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from audit import checkpoints, sealing
+from audit import checkpoints, partitions, sealing
 
 
 @shared_task(name="audit.seal")
@@ -15,3 +15,9 @@ def seal() -> str:
 def make_checkpoints() -> str:
     """Signs where each organization's chain stands. Outcome: `signed N`."""
     return f"signed {checkpoints.make_checkpoints()}"
+
+
+@shared_task(name="audit.make_partitions")
+def make_partitions() -> str:
+    """Makes the partitions of the next months. Outcome: `made N`."""
+    return f"made {partitions.make_partitions()}"

@@ -2,6 +2,7 @@
 
 SCHEDULE = {
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
+    "make partitions of the audit log": {"task": "audit.make_partitions", "schedule": 24 * 3600.0},
     "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},

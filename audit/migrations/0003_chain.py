@@ -2,6 +2,7 @@
 
 import django.db.models.functions.comparison
 from django.db import migrations, models
+from django_migration_linter.operations import IgnoreMigration
 
 import config.kernel.tenancy.models
 import config.kernel.tenancy.policies
@@ -31,6 +32,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # Written before the first release: the ledger may be locked while it is rewritten, once.
+        IgnoreMigration(),
         migrations.CreateModel(
             name="AuditCheckpoint",
             fields=[

@@ -113,18 +113,25 @@ def _check_tables(cursor: Any) -> list[CheckMessage]:
         """
         SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity, pg_get_userbyid(c.relowner) = %s,
                has_table_privilege(%s, c.oid, 'TRUNCATE') OR has_table_privilege(%s, c.oid, 'TRUNCATE'),
+               c.relispartition AND (
+                   has_any_column_privilege(%s, c.oid, 'SELECT, INSERT, UPDATE')
+                   OR has_any_column_privilege(%s, c.oid, 'SELECT, INSERT, UPDATE')
+               ),
                ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY p.polname)
         FROM pg_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped
         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
         ORDER BY c.relname
         """,
-        [RUNTIME_ROLE, RUNTIME_ROLE, SYSTEM_ROLE],
+        [RUNTIME_ROLE, *[RUNTIME_ROLE, SYSTEM_ROLE] * 2],
     )
-    for table, forced, owned, truncatable, policies in cursor.fetchall():
+    for table, forced, owned, truncatable, reachable, policies in cursor.fetchall():
         if not forced or policies != sorted([POLICY, SYSTEM_POLICY]):
             message = f"{table}: row-level security is not forced, or its policies are not exactly ours ({policies})."
             problems.append(Error(message, hint=MIGRATE_HINT, id="tenancy.E012"))
+        if reachable:
+            message = f"{table}: a runtime role may reach this partition past the table that it belongs to."
+            problems.append(Error(message, hint=MIGRATE_HINT, id="tenancy.E013"))
         if truncatable:
             problems.append(Error(f"{table}: a runtime role may truncate it.", hint=MIGRATE_HINT, id="tenancy.E014"))
         if owned:
