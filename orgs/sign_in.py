@@ -151,7 +151,7 @@ def _policies(user_ids: list[UUID], domains: set[str]) -> SignInPolicyQuerySet:
         lost = theirs.filter(status=EmailDomain.Status.LOST, **here)
         proven = EmailDomain.objects.proven().filter(**here)
         concerned |= models.Q(models.Exists(came), models.Exists(members), models.Exists(proven), ~models.Exists(lost))
-        chosen |= models.Exists(PilotMember.objects.filter(membership__user_id__in=user_ids, **here))
+        chosen |= models.Q(models.Exists(PilotMember.objects.filter(membership__user_id__in=user_ids, **here)))
     active = Organization.objects.filter(id=models.OuterRef("org_id"), status=Organization.Status.ACTIVE)
     return (
         SignInPolicy.objects.in_force(timezone.now())
