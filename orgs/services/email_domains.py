@@ -6,9 +6,10 @@ MISSES answers in a row said that the record is not there and nobody saw it for 
 for UNSEEN_FOR whatever the reason. A lost one is proven again when its record is found again.
 
 Only proven domains count when people sign in (orgs/sign_in.py). So without its domain single sign-on makes and links
-nobody of that domain any more, and enforcement no longer holds for its addresses; but who came in by the organization's
-identity provider before stays bound to it while enforcement is in force, and gets in by break-glass or once the record
-is back. Whoever may manage sign-in is therefore told by mail of each domain that is lost or removed.
+nobody of that domain any more, and while it is lost enforcement holds for nobody with an address in it: they get in by
+their other ways. Whoever came in by the identity provider before and has no address in a lost domain stays governed as
+long as any domain of the organization is proven. Whoever may manage sign-in is told by mail of each domain that is lost
+or removed.
 """
 
 import secrets
