@@ -12,12 +12,14 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from audit import tasks
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
 from audit.models import AuditEvent, AuditSeal, Sealer
 from audit.sealing import seal_all
 from audit.services import Target, record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
+from keys.signing import published
 from projects.events import PROJECT_RESTORED
 from tests.cast import Cast
 from tests.commands.test_operator_commands import ROOT, database_url
@@ -221,6 +223,14 @@ def test_after_a_restored_dump_old_and_new_records_are_all_sealed(committed_cast
     assert Sealer.objects.get().rescan_after is None
     write(committed_cast.acme.id)
     assert seal_everything() == 1
+
+
+def test_the_jobs_say_what_they_did(committed_cast: Cast):
+    published()  # makes the signing keys, which the installation's log tells of
+    seal_everything()
+    assert tasks.make_checkpoints() == "signed 3"
+    assert tasks.make_checkpoints() == "signed 0"
+    assert tasks.seal() == "sealed 0"
 
 
 def test_a_clock_that_went_back_changes_nothing(committed_cast: Cast):
