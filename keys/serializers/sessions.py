@@ -69,9 +69,7 @@ class BrowserSessionRecord(Record):
     id = Id("ses")
     device = serializers.CharField(help_text="Browser and system in words, as its User-Agent tells them.")
     user_agent = serializers.CharField(help_text="What the browser calls itself.")
-    method = serializers.ChoiceField(
-        choices=[method.value for method in Method], help_text="How the person signed in."
-    )
+    method = serializers.ChoiceField(choices=[method.value for method in Method], help_text="How the person signed in.")
     ip = serializers.CharField(allow_null=True, help_text="The address that it was last used from.")
     signed_in_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(help_text="When it was last used, to five minutes.")

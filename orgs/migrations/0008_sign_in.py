@@ -3,6 +3,7 @@
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+from django_migration_linter.operations import IgnoreMigration
 
 import config.kernel.tenancy.models
 import config.kernel.tenancy.policies
@@ -15,6 +16,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # Not for the linter: the tables are new, and what is dropped holds sessions alone.
+        IgnoreMigration(),
         migrations.CreateModel(
             name="EmailDomain",
             fields=[
