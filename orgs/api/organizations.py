@@ -79,7 +79,7 @@ class Organizations(ApiView):
 
     @idempotent
     @operation(
-        "create_organization", OrganizationRecord, body=NewOrganization, status=201, refusals=[Conflict, Forbidden]
+        "create_organization", WholeOrganizationRecord, body=NewOrganization, status=201, refusals=[Conflict, Forbidden]
     )
     def post(self, request: Request) -> Response:
         """Makes an organization that the caller owns.
@@ -87,7 +87,9 @@ class Organizations(ApiView):
         Needs a personal token that is not narrowed to one organization or to chosen permissions.
         """
         created = organizations.create_organization(actor=self.admission.principal, **self.read())
-        return self.answer(admission_of_owner(person(self.admission), created), OrganizationRecord, status=201)
+        with tenant_scope(created.id):
+            admission = whole(admission_of_owner(person(self.admission), created))
+        return self.answer(admission, WholeOrganizationRecord, status=201)
 
 
 class OneOrganization(ApiView):

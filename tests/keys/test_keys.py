@@ -65,7 +65,11 @@ def test_one_wrong_character_is_noticed(position: int, character: str):
 def test_no_secret_key_is_kept_in_clear_anywhere(cast: Cast):
     _, plaintext = create(cast)
     with system_scope("test"), connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        # Partitions are read through their table: by themselves they are nobody's to read.
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+            "AND NOT relispartition"
+        )
         for (table,) in cursor.fetchall():
             cursor.execute(f"SELECT t::text FROM {table} t")
             for (row,) in cursor.fetchall():

@@ -273,8 +273,10 @@ NEUTRAL = {
     "X-API-Key",
     "Github-Public-Key-Identifier",  # of a route that service accounts do not use
     "Github-Public-Key-Signature",
+    "HX-Current-URL",  # of pages, which no service asks for, as are the next two
     "HX-Request",
     "HX-Target",
+    "Referer",  # of pages, too
     "Signature",
     "Signature-Input",
     "User-Agent",

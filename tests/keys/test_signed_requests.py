@@ -244,8 +244,9 @@ def test_a_signed_request_takes_few_queries(cast: Cast, gateway: Gateway):
     with CaptureQueriesContext(connection) as queries:
         assert gateway.ask("GET", "/api/v1/orgs/acme").status_code == 200
     # The secret with its account, the nonce, the organization, its grants; and the installation's data key, which a
-    # process remembers once the transaction that made it has ended, as it never does here.
-    assert len(queries) == 5, [query["sql"] for query in queries]
+    # process remembers once the transaction that made it has ended, as it never does here. Of what is answered, the
+    # organization's policy of sign-in and its pilots.
+    assert len(queries) == 7, [query["sql"] for query in queries]
 
 
 def test_an_idempotency_key_answers_a_request_that_is_signed_anew(gateway: Gateway):
