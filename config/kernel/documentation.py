@@ -209,7 +209,7 @@ def _codes_in(function: ast.FunctionDef) -> Iterator[tuple[type[TenantryError], 
     for node in ast.walk(function):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
-        error = getattr(errors, node.func.id, None)
+        error = _errors_by_name().get(node.func.id)
         codes = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
         if error is None or not codes or not isinstance(codes[0], ast.Constant):
             continue
@@ -217,6 +217,17 @@ def _codes_in(function: ast.FunctionDef) -> Iterator[tuple[type[TenantryError], 
         if isinstance(sentence, ast.Name):
             sentence = texts.get(sentence.id)
         yield error, str(codes[0].value), _text(sentence) or _first_sentence(error)
+
+
+def _errors_by_name() -> dict[str, type[TenantryError]]:
+    """Every error of ours, those that apps derive included."""
+    found: dict[str, type[TenantryError]] = {}
+    waiting: list[type[TenantryError]] = [TenantryError]
+    while waiting:
+        error = waiting.pop()
+        found[error.__name__] = error
+        waiting += error.__subclasses__()
+    return found
 
 
 def _text(node: ast.expr | None) -> str:

@@ -14,9 +14,9 @@ class NewAddressForm(AddEmailForm):
     def clean_email(self) -> str:
         email = self.cleaned_data["email"]
         if not is_authorized(email):
-            raise forms.ValidationError("Nobody signs in here with an address of this domain.", code="domain_refused")
+            raise forms.ValidationError("Nobody signs in here with an address of this domain.")
         if governs_domain(email):
             note_if_refused(method=Method.PASSWORD, email=email)
             sentence = "The organization of this domain requires single sign-on: sign in through it instead."
-            raise forms.ValidationError(sentence, code="sso_required")
+            raise forms.ValidationError(sentence)
         return super().clean_email()

@@ -21,11 +21,11 @@ class SignUpForm(SignupForm):
     def clean_email(self) -> str:
         email = self.cleaned_data["email"]
         if not is_authorized(email):
-            raise forms.ValidationError("Nobody signs up here with an address of this domain.", code="domain_refused")
+            raise forms.ValidationError("Nobody signs up here with an address of this domain.")
         if governs_domain(email):
             note_if_refused(method=Method.PASSWORD, email=email)
             sentence = "Your organization signs in by single sign-on: go to the sign-in page and enter your address."
-            raise forms.ValidationError(sentence, code="sso_required")
+            raise forms.ValidationError(sentence)
         return super().clean_email()
 
     def try_save(self, request: HttpRequest) -> Any:

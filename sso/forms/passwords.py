@@ -35,5 +35,5 @@ class NewPasswordForm(ResetPasswordKeyForm):
         except MethodRefused as refusal:
             note_method_refused(refusal, method=Method.PASSWORD, user=self.user)
             sentence = "You sign in without a password here: go to the sign-in page and enter your address."
-            raise forms.ValidationError(sentence, code="method_refused") from None
+            raise forms.ValidationError(sentence) from None
         return cleaned
