@@ -13,11 +13,9 @@ CODE_LENGTH = 20
 TOKEN_LENGTH = 80
 
 
-class SignIn(Body):
-    """What a person proves themselves by."""
+class ProgramSignIn(Body):
+    """What every sign-in of a program may say beside the first proof."""
 
-    email = Text(max_length=EMAIL_LENGTH)
-    password = Text(max_length=PASSWORD_LENGTH, trim_whitespace=False)
     otp = Text(
         max_length=CODE_LENGTH,
         required=False,
@@ -31,6 +29,13 @@ class SignIn(Body):
         allow_null=True,
         help_text="The id or slug of the one organization that the session works in; without it in all of theirs.",
     )
+
+
+class SignIn(ProgramSignIn):
+    """What a person proves themselves by."""
+
+    email = Text(max_length=EMAIL_LENGTH)
+    password = Text(max_length=PASSWORD_LENGTH, trim_whitespace=False)
 
 
 class Refreshing(Body):

@@ -4,8 +4,7 @@ from rest_framework import serializers
 
 from config.kernel.api.fields import Name, Text
 from config.kernel.api.serializers import Body, Record
-from keys.serializers.sessions import CODE_LENGTH
-from keys.serializers.tokens import REFERENCE_LENGTH
+from keys.serializers.sessions import ProgramSignIn
 
 DEVICE_CODE_LENGTH = 80
 TOKEN_LENGTH = 8192
@@ -34,7 +33,7 @@ class DeviceCode(Body):
     device_code = Text(max_length=DEVICE_CODE_LENGTH, trim_whitespace=False)
 
 
-class SocialSignIn(Body):
+class SocialSignIn(ProgramSignIn):
     """What a command line got from Google or GitHub for the client that the operator named for command lines."""
 
     provider = serializers.ChoiceField(choices=["google", "github"])
@@ -42,17 +41,4 @@ class SocialSignIn(Body):
         max_length=TOKEN_LENGTH,
         trim_whitespace=False,
         help_text="Google's ID token or GitHub's access token, made within the last ten minutes. It works once.",
-    )
-    otp = Text(
-        max_length=CODE_LENGTH,
-        required=False,
-        allow_null=True,
-        allow_blank=True,
-        help_text="The code of the person's second factor, if they have one.",
-    )
-    organization = Text(
-        max_length=REFERENCE_LENGTH,
-        required=False,
-        allow_null=True,
-        help_text="The id or slug of the one organization that the session works in; without it in all of theirs.",
     )
