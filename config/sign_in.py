@@ -1,4 +1,4 @@
-"""Settings of sign-in that are the same everywhere: Django's, allauth's, and those of its social and passkey parts."""
+"""Settings of sign-in that are the same everywhere: Django's and allauth's."""
 
 AUTH_USER_MODEL = "orgs.User"
 AUTHENTICATION_BACKENDS = ["sso.backends.PasswordBackend"]
@@ -37,13 +37,8 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-# Organizations' identity providers are no rows of allauth's: sso.social_adapter makes them from our own.
-SOCIALACCOUNT_ADAPTER = "sso.social_adapter.SocialAccountAdapter"
-SOCIALACCOUNT_STORE_TOKENS = False
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
-SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
-SOCIALACCOUNT_LOGIN_ON_GET = False
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+# Google, GitHub and organizations' providers are flows of ours (sso.social, sso.protocols). Of allauth's socialaccount
+# the table of accounts is used (sso.services.social_sign_ins), and no provider of it is installed.
 # Second factors, passkeys included, are ours (orgs.services.second_factor): of allauth's mfa nothing is installed.
 SESSION_ENGINE = "orgs.sessions"
 # Routes that people are led to where a gate asks for more, by the code of the problem.
