@@ -19,7 +19,7 @@ from keys.signing import Purpose
 from orgs.models import Change, CustomRole, Membership
 from orgs.services.organizations import disable_organization, enable_organization
 from projects.services.projects import archive_project, create_project, restore_project
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.cast import Cast
 from tests.conftest import JSONClient
 

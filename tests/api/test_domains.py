@@ -18,7 +18,7 @@ from projects.models import Domain, Project, SeenDomain
 from projects.services.domains import MOST_SEEN, note_seen
 from projects.services.projects import create_project, set_system
 from tests.api.rows import everything
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.conftest import JSONClient
 
 DOMAINS = "/api/v1/orgs/acme/projects/rocket/domains"

@@ -22,7 +22,7 @@ from projects.models import SeenDomain
 from projects.services.domains import register_domain
 from projects.services.projects import archive_project, set_system, update_project
 from tests.api.rows import everything
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.conftest import JSONClient
 
 VERIFY = "/api/v1/licenses/verify"

@@ -1,32 +1,14 @@
 """Two requests at the same instant, over two real connections."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
-from django.db import connection
 from django.test import override_settings
 
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key
+from tests.at_once import at_once
 from tests.conftest import JSONClient
 
 ROCKET = "/api/v1/orgs/acme/projects/rocket"
-
-
-def at_once(requests):
-    """The answers to requests that start together, each in a thread and connection of its own."""
-    barrier = Barrier(len(requests))
-
-    def run(request):
-        try:
-            barrier.wait()
-            return request()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(run, requests))
 
 
 def test_the_same_creation_twice_at_once_makes_one_key(committed_cast):

@@ -27,7 +27,7 @@ from orgs.models import Membership, User
 from orgs.services.organizations import disable_organization, enable_organization
 from orgs.services.second_factor import confirm_device, device_to_confirm
 from orgs.services.users import disable_user, enable_user, reset_password
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.authenticators import code_of
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast

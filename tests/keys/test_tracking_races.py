@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -20,6 +18,7 @@ from keys.tracking.intake import settle, track
 from keys.tracking.writing import Source, Submission, Tracked, write
 from orgs import plans
 from projects.models import TrackedEvent, UsageDay, UsageMonth
+from tests.at_once import at_once
 from tests.browser import site
 from tests.conftest import JSONClient
 
@@ -48,23 +47,6 @@ def counted(source):
     with tenant_scope(source.organization_id):
         month = UsageMonth.objects.first()
         return TrackedEvent.objects.count(), UsageDay.objects.all().total(), month.count if month else 0
-
-
-def at_once(requests):
-    """What comes of calls that start together, each in a thread and connection of its own."""
-    barrier = Barrier(len(requests))
-
-    def run(request):
-        try:
-            barrier.wait()
-            return request()
-        except QuotaExceeded as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(run, requests))
 
 
 def test_fifty_requests_at_once_take_exactly_what_the_plan_includes(committed_cast, source, limit):

@@ -21,7 +21,7 @@ from orgs.selectors import consequences_of_losing
 from orgs.services import email_domains as services
 from orgs.sign_in import domain_of
 from tests.api.rows import everything
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.cast import person
 from tests.database import owner_connection
 from tests.zones import silent

@@ -1,34 +1,16 @@
 """Signing up and in at the same moment, over real connections."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import Any
 
 from allauth.socialaccount.models import SocialAccount
-from django.db import connection
 from django.test import Client
 
 from orgs.models import BrowserSession, User
 from sso.services.mailed_sign_ins import digest_of_request, issue, new_request
 from sso.services.social_sign_ins import person_of
 from sso.social import Identity
+from tests.at_once import at_once
 from tests.cast import PASSWORD, Cast
-
-
-def at_once(requests: list[Any]) -> list[Any]:
-    """The answers to requests that start together, each in a thread and connection of its own."""
-    barrier = Barrier(len(requests))
-
-    def run(request: Any) -> Any:
-        try:
-            barrier.wait()
-            return request()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(run, requests))
 
 
 def test_two_who_sign_up_with_one_address_make_one_account_and_see_the_same(committed_cast: Cast):

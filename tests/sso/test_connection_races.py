@@ -1,10 +1,8 @@
 """Two people change connections at once, over two real connections to the database."""
 
-import threading
 from functools import partial
 
 import pytest
-from django.db import connection as database
 from django.utils import timezone
 
 from config.kernel.errors import Conflict
@@ -17,6 +15,7 @@ from sso.services.activation import activate_configuration
 from sso.services.configurations import change_configuration
 from sso.services.connections import create_connection, delete_connection, update_connection
 from sso.services.metadata import warn_of_certificates
+from tests.at_once import at_once
 from tests.sso.providers import ENTITY_ID, SSO_URL, certificate
 
 TRIES = 4
@@ -28,26 +27,17 @@ def saml(number=1, *, days=400, sso_url=SSO_URL):
     )
 
 
-def at_once(organization, *works):
-    """Runs each work in a thread of its own, from the same moment on. Returns what each answered or raised."""
-    barrier, outcomes = threading.Barrier(len(works)), [None] * len(works)
+def in_scope(organization, *works):
+    """What each of them answers, or the code of its conflict."""
 
-    def run(place, work):
+    def run(work):
         try:
             with tenant_scope(organization.id):
-                barrier.wait()
-                outcomes[place] = work()
+                return work()
         except Conflict as error:
-            outcomes[place] = error.code
-        finally:
-            database.close()
+            return error.code
 
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    return outcomes
+    return at_once([partial(run, work) for work in works])
 
 
 @pytest.fixture
@@ -64,7 +54,7 @@ def test_of_the_last_two_connections_of_an_enforcing_organization_one_stays(acme
                 create_connection(actor=SYSTEM, name=name, provider=saml(), enabled=True).id for name in "AB"
             )
             SignInPolicy.objects.create(enforcement="required", required_from=timezone.now())
-        outcomes = at_once(
+        outcomes = in_scope(
             acme,
             partial(delete_connection, actor=SYSTEM, connection_id=first),
             partial(update_connection, actor=SYSTEM, connection_id=second, enabled=False),
@@ -83,7 +73,7 @@ def test_a_draft_that_goes_live_while_it_is_replaced_leaves_one_live_configurati
                 actor=SYSTEM, connection_id=made.id, provider=saml(sso_url=f"https://idp.acme.example/{number}")
             )
         newer = saml(sso_url=f"https://idp.acme.example/{number}/newer")
-        outcomes = at_once(
+        outcomes = in_scope(
             acme,
             partial(activate_configuration, actor=SYSTEM, configuration_id=draft.id),
             partial(change_configuration, actor=SYSTEM, connection_id=made.id, provider=newer),
@@ -99,11 +89,11 @@ def test_a_draft_that_goes_live_while_it_is_replaced_leaves_one_live_configurati
 def test_two_workers_warn_of_a_certificate_once(acme):
     with tenant_scope(acme.id):
         create_connection(actor=SYSTEM, name="A", provider=saml(days=5), enabled=True)
-    assert sorted(at_once(acme, warn_of_certificates, warn_of_certificates)) == [0, 1]
+    assert sorted(in_scope(acme, warn_of_certificates, warn_of_certificates)) == [0, 1]
 
 
 def test_two_connections_of_the_same_name_at_once_are_one(acme):
     def make():
         return create_connection(actor=SYSTEM, name="A", provider=saml()).name
 
-    assert sorted(at_once(acme, make, make)) == ["A", "name_taken"]
+    assert sorted(in_scope(acme, make, make)) == ["A", "name_taken"]

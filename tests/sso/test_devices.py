@@ -1,14 +1,11 @@
 """Device authorization (RFC 8628): a command line asks, a person answers in a browser, the command line signs in."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +18,7 @@ from orgs.services.users import disable_user
 from sso.codes import ALPHABET, digest_of_code
 from sso.models import DeviceAuthorization
 from sso.tidying import tidy
+from tests.at_once import at_once
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient
@@ -170,11 +168,13 @@ def test_an_old_proof_is_asked_for_anew_before_anything_is_shown(cast: Cast):
     assert status_of(device) == "pending"
 
 
-def test_guessing_codes_is_slowed_down(cast: Cast, browse: Any):
+@pytest.mark.parametrize("decision", ["", "approve", "deny"])
+def test_guessing_codes_is_slowed_down(cast: Cast, browse: Any, decision: str):
     device, browser = begun(), browse(cast.viewer)
-    answers = [browser.post(PAGE, {"user_code": "BCDF-GHJK"}).status_code for _ in range(12)]
+    answers = [decide(browser, {"user_code": "BCDF-GHJK"}, decision).status_code for _ in range(12)]
     assert set(answers) == {422, 429}
-    assert browser.post(PAGE, {"user_code": device["user_code"]}).status_code == 429
+    assert decide(browser, device, decision).status_code == 429
+    assert status_of(device) == "pending"
 
 
 def test_a_disabled_person_gets_nothing_for_a_yes_of_before(cast: Cast, browse: Any):
@@ -220,20 +220,6 @@ def test_a_session_by_single_sign_on_is_one_of_that_organization(cast: Cast):
     assert ask(device).status_code == 200
     session = TokenSession.objects.get()
     assert (session.method, session.sso_organization_id) == ("sso", cast.acme.id)
-
-
-def at_once(requests: list[Any]) -> list[Any]:
-    barrier = Barrier(len(requests))
-
-    def run(request: Any) -> Any:
-        try:
-            barrier.wait()
-            return request()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(run, requests))
 
 
 def test_of_several_who_redeem_at_once_one_gets_tokens(committed_cast: Cast):

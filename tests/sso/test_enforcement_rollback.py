@@ -1,12 +1,9 @@
 """What lets no owner or admin in for an hour ends by itself; people are told before and after."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -15,6 +12,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from orgs.enforcing import tend_enforcement
 from orgs.models import Membership, PilotMember, SignInPolicy
 from orgs.services.sign_in_policies import change_sign_in_policy, note_sso_sign_in, roll_back
+from tests.at_once import at_once
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.sso.enforcing import by_sso, came, connect, enforce
@@ -124,18 +122,12 @@ def test_two_workers_roll_it_back_once(committed_cast: Cast):
     cast = committed_cast
     connect(cast.acme)
     enforce(cast.acme, confirmed=False, since=timedelta(hours=2))
-    barrier = Barrier(2)
 
-    def work(_number: int) -> bool:
-        try:
-            barrier.wait(10)
-            with tenant_scope(cast.acme.id):
-                return roll_back()
-        finally:
-            connection.close()
+    def work() -> bool:
+        with tenant_scope(cast.acme.id):
+            return roll_back()
 
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(work, range(2))) == [False, True]
+    assert sorted(at_once([work, work])) == [False, True]
     assert rollbacks(cast) == 1
 
 
@@ -144,26 +136,16 @@ def test_switched_on_while_a_password_sign_in_is_in_flight(committed_cast: Cast)
     cast = committed_cast
     configuration = connect(cast.acme)
     came(cast.admin, configuration)
-    barrier, browser = Barrier(2), Client()
+    browser = Client()
 
     def sign_in() -> None:
-        try:
-            barrier.wait(10)
-            browser.post("/login/", {"login": cast.developer.email, "password": cast.password})
-        finally:
-            connection.close()
+        browser.post("/login/", {"login": cast.developer.email, "password": cast.password})
 
     def switch_on() -> None:
-        try:
-            barrier.wait(10)
-            with tenant_scope(cast.acme.id):
-                change_sign_in_policy(actor=cast.principal(cast.admin), enforcement="required")
-        finally:
-            connection.close()
+        with tenant_scope(cast.acme.id):
+            change_sign_in_policy(actor=cast.principal(cast.admin), enforcement="required")
 
-    with ThreadPoolExecutor(2) as pool:
-        for job in (pool.submit(sign_in), pool.submit(switch_on)):
-            job.result(30)
+    at_once([sign_in, switch_on])
     assert policy_of(cast).enforcement == "required"
     assert browser.get("/orgs/acme/").status_code in (302, 403)
     assert browser.get("/profile/").status_code == 302

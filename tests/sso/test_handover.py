@@ -32,7 +32,7 @@ from sso.models import HandoverAddress, HandoverToken
 from sso.services.handover_addresses import remove_handover_address
 from sso.tidying import tidy
 from tests.api.rows import everything
-from tests.api.test_races import at_once
+from tests.at_once import at_once
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.conftest import JSONClient

@@ -1,8 +1,8 @@
 """The second factor while signing in, and the page where people set theirs up."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from allauth.core.context import request_context
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -32,6 +31,7 @@ from orgs.sessions import SessionStore
 from sso.adapter import METHODS
 from sso.mail import mail_sign_in
 from sso.services import mailed_sign_ins
+from tests.at_once import at_once
 from tests.authenticators import code_of
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
@@ -392,14 +392,7 @@ def test_every_notice_has_its_words():
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_at_once_one_uses_a_recovery_code(committed_cast: Cast):
-    code = make_recovery_codes(actor=committed_cast.principal(committed_cast.owner), user=committed_cast.owner)[0]
-
-    def use(_number: int) -> bool:
-        try:
-            return use_recovery_code(user=committed_cast.owner, code=code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(use, range(4))) == [False, False, False, True]
+    owner = committed_cast.owner
+    code = make_recovery_codes(actor=committed_cast.principal(owner), user=owner)[0]
+    assert sorted(at_once([partial(use_recovery_code, user=owner, code=code)] * 4)) == [False, False, False, True]
     assert events("user.recovery_code_used") == [{"left": 9}]
