@@ -65,11 +65,13 @@ def _person_of(identity: Identity, may_sign_up: bool) -> User:  # noqa: FBT001 -
         )
     email = normalize_email(identity.email)
     validate_auth_method(method=method, email=email)
+    # Asked before who has confirmed it: an account that comes between the two questions is then a confirmed one.
+    is_taken = User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists()
     address = EmailAddress.objects.select_related("user").filter(email=email, verified=True).first()
     if address is not None:
         validate_auth_method(method=method, user=address.user, email=email)
         return _linked(address.user, identity)
-    if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
+    if is_taken:
         raise AddressNotConfirmedHere(
             f"An account with the address {email} exists, but nobody has confirmed the address yet. Sign in by a link "
             f"that we mail to it, then {name} works from the next time on."
