@@ -2,10 +2,32 @@
 
 from pathlib import Path
 
+from config.environment import Environment
 from config.kernel.crypto import KEY_BYTES, KeyTextError, MasterKey
 
 KEYS = "TENANTRY_ENCRYPTION_KEYS"
 FILE = "TENANTRY_ENCRYPTION_KEYS_FILE"
+
+
+def read_encryption_keys(environment: Environment, running: str) -> tuple[list[str], list[str]]:
+    """The keys, the newest first, and a sentence for each thing that is wrong. `running` is the key of `make run`."""
+    keys = environment.texts(
+        "TENANTRY_ENCRYPTION_KEYS",
+        [],
+        "Master keys of the secrets at rest, each 32 random bytes in base64 (`openssl rand -base64 32`): the newest, "
+        "first, encrypts, all decrypt ([how to change them](operators.md)).",
+        default_words="one of its own while `make run` runs",
+    )
+    file = environment.text(
+        "TENANTRY_ENCRYPTION_KEYS_FILE",
+        "",
+        "A file with master keys, one a line, the newest first; they come after those of `TENANTRY_ENCRYPTION_KEYS`.",
+    )
+    keys_of_file, problems = keys_in(file)
+    keys += keys_of_file
+    if not keys and not file and running:
+        keys = [running]
+    return keys, problems or problems_of_keys(keys)
 
 
 def keys_in(file: str) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""How pages are made, and what they may load."""
+"""How pages are made, what they may load, and where files lie."""
 
 from pathlib import Path
 from typing import Any
@@ -50,3 +50,12 @@ def templates(folder: Path) -> list[dict[str, Any]]:
             },
         }
     ]
+
+
+def storages(files: Path, *, debug: bool) -> dict[str, Any]:
+    """STORAGES, with stored files in that folder. Static files are compressed and named by their content."""
+    static = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    return {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": files}},
+        "staticfiles": {"BACKEND": static if debug else "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }

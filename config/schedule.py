@@ -1,6 +1,14 @@
-"""What beat asks the workers for by itself: each task with how often, in seconds."""
+"""Settings of background work that are the same everywhere: Celery's, and what beat asks the workers for by itself."""
 
-SCHEDULE = {
+TENANTRY_CELERY = "config.celery"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ALWAYS_EAGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# Each task with how often, in seconds.
+CELERY_BEAT_SCHEDULE = {
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
     "make partitions of the audit log": {"task": "audit.make_partitions", "schedule": 24 * 3600.0},
     "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},

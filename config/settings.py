@@ -2,20 +2,18 @@
 
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from marshmallow.validate import Range
-from psycopg.conninfo import conninfo_to_dict
 
 from config import installed, pages, rest
 from config.access import ACCESS
+from config.database import database
 from config.embedded import running_environment
-from config.encryption_keys import keys_in, problems_of_keys
+from config.encryption_keys import read_encryption_keys
 from config.environment import Environment
 from config.logs import logging_settings
 from config.production import problems_in_production, problems_of_networks, problems_of_plans, problems_of_sign_in
-from config.schedule import SCHEDULE
 from config.social import problems_of_social, read_social_settings
 from config.staff_theme import STAFF_THEME
 
@@ -80,22 +78,9 @@ SECRET_KEY = environment.text(
 SECRET_KEY_FALLBACKS = environment.texts(
     "TENANTRY_SECRET_KEY_FALLBACKS", [], "Earlier secret keys, whose signatures still hold while a new one takes over."
 )
-TENANTRY_ENCRYPTION_KEYS = environment.texts(
-    "TENANTRY_ENCRYPTION_KEYS",
-    [],
-    "Master keys of the secrets at rest, each 32 random bytes in base64 (`openssl rand -base64 32`): the newest, "
-    "first, encrypts, all decrypt ([how to change them](operators.md)).",
-    default_words="one of its own while `make run` runs",
+TENANTRY_ENCRYPTION_KEYS, problems_of_keys = read_encryption_keys(
+    environment, fallback.get("TENANTRY_ENCRYPTION_KEYS", "")
 )
-encryption_keys_file = environment.text(
-    "TENANTRY_ENCRYPTION_KEYS_FILE",
-    "",
-    "A file with master keys, one a line, the newest first; they come after those of `TENANTRY_ENCRYPTION_KEYS`.",
-)
-keys_of_file, problems_of_file = keys_in(encryption_keys_file)
-TENANTRY_ENCRYPTION_KEYS += keys_of_file
-if not TENANTRY_ENCRYPTION_KEYS and not encryption_keys_file and "TENANTRY_ENCRYPTION_KEYS" in fallback:
-    TENANTRY_ENCRYPTION_KEYS = [fallback["TENANTRY_ENCRYPTION_KEYS"]]
 TENANTRY_URL = environment.text(
     "TENANTRY_URL",
     fallback.get("TENANTRY_URL", "http://127.0.0.1:8000"),
@@ -299,33 +284,17 @@ problems += problems_of_sign_in(
     debug=DEBUG, development_sign_in=TENANTRY_DEV_AUTH, authorized_domains=TENANTRY_AUTHORIZED_DOMAINS
 )
 problems += problems_of_social(TENANTRY_SOCIAL, debug=DEBUG)
-problems += problems_of_file or problems_of_keys(TENANTRY_ENCRYPTION_KEYS)
+problems += problems_of_keys
 problems += problems_of_plans(TENANTRY_PLANS)
 problems += problems_of_networks(TENANTRY_OUTBOUND_NETWORKS)
 if problems:
     raise ImproperlyConfigured("These settings must be corrected first:\n" + "\n".join(f"- {p}" for p in problems))
 
-
-def database(url: str) -> dict[str, Any]:
-    """Django's settings of a `postgresql://` URL, in any spelling that libpq reads."""
-    parts = conninfo_to_dict(url)
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.pop("dbname", "tenantry"),
-        "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", ""),
-        "HOST": parts.pop("host", ""),
-        "PORT": parts.pop("port", ""),
-        # Django's own cursors never prepare; the fast path's do.
-        "OPTIONS": {**parts, "prepare_threshold": 0 if TENANTRY_PREPARED_STATEMENTS else None},
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        # A cursor of the server's own would outlive the message that carries the tenant scope.
-        "DISABLE_SERVER_SIDE_CURSORS": True,
-    }
-
-
-DATABASES = {"default": database(DATABASE_OWNER_URL if AS_OWNER and DATABASE_OWNER_URL else DATABASE_URL)}
+DATABASES = {
+    "default": database(
+        DATABASE_OWNER_URL if AS_OWNER and DATABASE_OWNER_URL else DATABASE_URL, prepared=TENANTRY_PREPARED_STATEMENTS
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -336,15 +305,9 @@ CACHES = {
     }
 }
 
-TENANTRY_CELERY = "config.celery"
+from config.schedule import *  # noqa: E402,F403 - each name there is a setting
+
 CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ALWAYS_EAGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = SCHEDULE
 
 INSTALLED_APPS = installed.APPS
 TENANTRY_GLOBAL_MODELS = installed.GLOBAL_MODELS
@@ -397,17 +360,7 @@ for folder in (STATIC_ROOT, BUILT_STATIC):
 STATICFILES_DIRS = [BASE_DIR / "static", BUILT_STATIC]
 # Development looks files up as they are asked for, rather than all of them at start.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
-STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": TENANTRY_HOME / "files"},
-    },
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
-}
+STORAGES = pages.storages(TENANTRY_HOME / "files", debug=DEBUG)
 
 # -- protection in the browser ---------------------------------------------------------------------------------------
 SECURE = TENANTRY_URL.startswith("https://")
