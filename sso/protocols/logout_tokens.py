@@ -6,7 +6,7 @@ from typing import Any
 
 from sso.causes import CLAIM_MISSING, EXPIRED, MALFORMED, SignInRefused
 from sso.models import Configuration
-from sso.protocols.received import CLOCK_SKEW, loggable
+from sso.protocols.received import CLOCK_SKEW, exact_text, loggable, moment_of, session_name
 from sso.protocols.signed_tokens import read_token
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -34,12 +34,12 @@ def read_logout_token(token: str, *, configuration: Configuration) -> LogoutToke
     events = claims["events"]
     if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):
         raise SignInRefused(CLAIM_MISSING, f"The token's events do not have {EVENT}.")
-    subject, session, token_id = (
-        value if isinstance(value, str) else "" for value in map(claims.get, ("sub", "sid", "jti"))
-    )
+    subject, token_id = map(exact_text, map(claims.get, ("sub", "jti")))
+    session, issued = session_name(claims.get("sid")), moment_of(claims["iat"])
     if not token_id or not (subject or session):
         raise SignInRefused(CLAIM_MISSING, "The token has no jti, or neither sub nor sid.")
-    issued = datetime.fromtimestamp(claims["iat"], UTC)
+    if issued is None:
+        raise SignInRefused(MALFORMED, f"The token's iat is {claims['iat']!r}, which is no time.")
     if datetime.now(UTC) > issued + OLDEST:
         raise SignInRefused(EXPIRED, f"The token was made at {issued.isoformat(timespec='seconds')}.")
     return LogoutToken(

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +30,7 @@ from sso.causes import (
 )
 from sso.models import Configuration
 from sso.protocols.published import OK, SERVER_ERROR, called, fetched, object_of, provider_metadata
-from sso.protocols.received import Received, loggable, text, texts
+from sso.protocols.received import Received, loggable, moment_of, session_name, text, texts
 from sso.protocols.signed_tokens import read_token, require_access_token_hash
 
 ID_TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat")
@@ -119,7 +118,7 @@ def read_answer(
         tokens.get("id_token", ""), configuration=configuration, required=ID_TOKEN_CLAIMS, types=("", "jwt")
     )
     known = Known(email=text(claims.get("email")), subject=text(claims["sub"]), claims=loggable(claims))
-    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), question.nonce.encode()):
+    if not hmac.compare_digest(text(claims.get("nonce")).encode(), question.nonce.encode()):
         raise SignInRefused(NONCE_MISMATCH, "The nonce of the ID token is not the one that was sent.", known=known)
     access_token = tokens.get("access_token")
     if isinstance(access_token, str):
@@ -207,8 +206,8 @@ def _received(configuration: Configuration, claims: dict[str, Any]) -> Received:
         email_verified=_flag(claims.get("email_verified")),
         name=text(claims.get(configuration.name_attribute or "name")) or whole,
         groups=texts(claims[groups_attribute]) if groups_attribute in claims else None,
-        provider_session=text(claims.get("sid"))[:255],
-        authenticated_at=_moment(claims.get("auth_time")),
+        provider_session=session_name(claims.get("sid")),
+        authenticated_at=moment_of(claims.get("auth_time")),
         claims=loggable(claims),
     )
 
@@ -218,12 +217,3 @@ def _flag(value: Any) -> bool | None:
     if value is None:
         return None
     return value is True or str(value).strip().lower() == "true"
-
-
-def _moment(seconds: Any) -> datetime | None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

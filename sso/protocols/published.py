@@ -96,7 +96,7 @@ def object_of(answer: requests.Response, address: str) -> dict[str, Any]:
     """The JSON object that an answer is. Raises SignInRefused."""
     try:
         document = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise SignInRefused(PROVIDER_UNUSABLE, f"{address} does not answer with a JSON object.")

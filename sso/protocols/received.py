@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # How far an identity provider's clock may be from ours.
@@ -13,6 +13,7 @@ _LEFT_OUT = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "jti", "access_to
 MOST_CLAIMS = 60
 MOST_VALUES = 50
 LONGEST_VALUE = 300
+LONGEST_SESSION = 255
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Received:
 def loggable(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Claims for the log: without what opens anything, and of a size that a page can show."""
     kept = [(name, value) for name, value in claims.items() if name not in _LEFT_OUT]
-    return {str(name)[:LONGEST_VALUE]: _short(value) for name, value in kept[:MOST_CLAIMS]}
+    return {storable(str(name))[:LONGEST_VALUE]: _short(value) for name, value in kept[:MOST_CLAIMS]}
 
 
 def _short(value: Any) -> Any:
@@ -65,16 +66,25 @@ def _short(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_short(each) for each in value[:MOST_VALUES]]
-    text = value if isinstance(value, str) else repr(value)
-    return text.replace("\x00", "")[:LONGEST_VALUE]
+    return storable(value if isinstance(value, str) else repr(value))[:LONGEST_VALUE]
+
+
+def storable(text: str) -> str:
+    """The text without NUL and lone surrogates, which JSON may hold and no database keeps."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def exact_text(value: Any) -> str:
+    """A claim that is one text, to the letter; empty for whatever else it is, and for what no database keeps."""
+    return value if isinstance(value, str) and storable(value) == value else ""
 
 
 def texts(value: Any) -> tuple[str, ...]:
     """The texts of a claim that is one text or a list of them; whatever else it holds is left out."""
     if isinstance(value, str):
-        return (value,)
+        value = (value,)
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
-        return tuple(each for each in value if isinstance(each, str))
+        return tuple(filter(None, map(exact_text, value)))
     return ()
 
 
@@ -82,3 +92,18 @@ def text(value: Any) -> str:
     """The first text of a claim, or an empty one."""
     found = texts(value)
     return found[0].strip() if found else ""
+
+
+def session_name(value: Any) -> str:
+    """What a provider calls its session, as it is kept and found again at its end."""
+    return text(value)[:LONGEST_SESSION]
+
+
+def moment_of(seconds: Any) -> datetime | None:
+    """A NumericDate (RFC 7519, section 2); None for what is none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -123,7 +123,7 @@ def read_response(connection: Connection, configuration: Configuration, encoded:
         except Fault as error:
             raise _named(error, response, acs_url(connection), now) from None
         assertion = Assertion.of(response, signs_response_only=configuration.signs_response_only)
-    return _answer(connection, configuration, response, assertion, now)
+        return _answer(connection, configuration, response, assertion, now)
 
 
 def _answer(
@@ -202,7 +202,7 @@ def _malformed() -> Iterator[None]:
     except ToolkitError as error:
         cause = DECRYPTION_FAILED if error.code == ToolkitError.PRIVATE_KEY_NOT_FOUND else MALFORMED
         raise SignInRefused(cause, str(error)) from None
-    except (etree.LxmlError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (etree.LxmlError, ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
         raise SignInRefused(MALFORMED, f"The response is no SAML response: {type(error).__name__}.") from None
 
 

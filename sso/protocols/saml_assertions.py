@@ -9,7 +9,7 @@ from onelogin.saml2.response import OneLogin_Saml2_Response as Response
 
 from sso.causes import SUBJECT_MISSING, Known, SignInRefused
 from sso.models import Configuration
-from sso.protocols.received import Received, loggable
+from sso.protocols.received import Received, loggable, session_name
 from sso.protocols.saml_documents import ASSERTION, PROTOCOL, SIGNATURE
 
 NAMES = {"saml": ASSERTION, "samlp": PROTOCOL, "ds": SIGNATURE}
@@ -93,7 +93,7 @@ class Assertion:
             name_id=name_id["Value"],
             name_id_format=name_id.get("Format") or "",
             authenticated_at=moment(statement.get("AuthnInstant")),
-            session=(statement.get("SessionIndex") or "")[:255],
+            session=session_name(statement.get("SessionIndex")),
             attributes=_attributes(response),
         )
 

@@ -22,7 +22,7 @@ from sso.causes import (
 )
 from sso.models import Configuration
 from sso.protocols.published import ALGORITHMS, signing_key
-from sso.protocols.received import CLOCK_SKEW, loggable, text
+from sso.protocols.received import CLOCK_SKEW, loggable, moment_of, text
 
 MOST_CHARACTERS = 64 * 1024
 
@@ -38,7 +38,7 @@ def read_token(
     if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
         raise SignInRefused(MALFORMED, f"The token's type is {header.get('typ')!r}.")
     algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise SignInRefused(ALGORITHM_REFUSED, f"The token is signed by {algorithm!r}; use one of {list(ALGORITHMS)}.")
     key_id = header.get("kid")
     key = signing_key(configuration, key_id=key_id if isinstance(key_id, str) else None, algorithm=algorithm)
@@ -96,9 +96,9 @@ def _refusal(
         case jwt.MissingRequiredClaimError():
             cause, exactly = CLAIM_MISSING, f"The token has no {error.claim}."
         case jwt.ExpiredSignatureError():
-            cause, exactly = EXPIRED, f"The token ended at {_moment(claims.get('exp'))}; it is {now} here."
+            cause, exactly = EXPIRED, f"The token ended at {_shown(claims.get('exp'))}; it is {now} here."
         case jwt.ImmatureSignatureError():
-            begins = f"nbf {_moment(claims.get('nbf'))}, iat {_moment(claims.get('iat'))}"
+            begins = f"nbf {_shown(claims.get('nbf'))}, iat {_shown(claims.get('iat'))}"
             cause, exactly = NOT_YET_VALID, f"The token begins at {begins}; it is {now} here."
         case jwt.InvalidAudienceError():
             exactly = f"aud is {claims.get('aud')!r}, not the client id {configuration.client_id!r}."
@@ -126,12 +126,10 @@ def require_access_token_hash(claims: dict[str, Any], access_token: str, *, algo
         return
     digest = jwt.get_algorithm_by_name(algorithm).compute_hash_digest(access_token.encode())
     expected = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected):
+    if not hmac.compare_digest(text(given).encode(), expected):
         raise SignInRefused(TOKEN_MISMATCH, "at_hash does not fit the access token.")
 
 
-def _moment(seconds: Any) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    except (TypeError, ValueError, OverflowError, OSError):
-        return repr(seconds)
+def _shown(seconds: Any) -> str:
+    moment = moment_of(seconds)
+    return moment.isoformat(timespec="seconds") if moment else repr(seconds)

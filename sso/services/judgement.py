@@ -37,7 +37,8 @@ from sso.causes import (
 from sso.models import Connection, FederatedIdentity, GroupMapping
 from sso.protocols.received import Received
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# And lone surrogates, which no database keeps.
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 LONGEST_SUBJECT = 255
 LONGEST_EMAIL = 254
 BUILT_IN = [Role.ADMIN, Role.DEVELOPER, Role.VIEWER]

@@ -4,6 +4,7 @@ from typing import Any
 
 from config.kernel.context import current_request
 from sso.models import Configuration, ConnectionLogEntry
+from sso.protocols.received import storable
 
 DETAIL_LENGTH = 1000
 CODE_LENGTH = 60
@@ -28,9 +29,9 @@ def note(
         configuration_number=configuration.number,
         outcome=outcome,
         code=code[:CODE_LENGTH],
-        detail=detail[:DETAIL_LENGTH],
-        email=email[:EMAIL_LENGTH],
-        subject=subject[:SUBJECT_LENGTH],
+        detail=storable(detail)[:DETAIL_LENGTH],
+        email=storable(email)[:EMAIL_LENGTH],
+        subject=storable(subject)[:SUBJECT_LENGTH],
         claims=claims or {},
         ip=request.ip or None,
         request_id=request.request_id[:64],

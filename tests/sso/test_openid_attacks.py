@@ -49,6 +49,16 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
     "no signature": ({"id_token": {"sign": "none"}}, "algorithm_refused"),
     "our secret's algorithm": ({"id_token": {"sign": "hs256"}}, "algorithm_refused"),
     "userinfo of somebody else": ({"userinfo": {"sub": "sub-adam"}}, "subject_mismatch"),
+    "a nonce that is no text": ({"id_token": {"claims": {"nonce": "\ud800"}}}, "nonce_mismatch"),
+    "an address with NUL": ({"id_token": {"claims": {"email": "nora\0@acme.example"}}}, "email_missing"),
+    "a subject with NUL": (
+        {"id_token": {"claims": {"sub": "sub\0"}}, "userinfo": {"sub": "sub\0"}},
+        "subject_missing",
+    ),
+    "a subject that is no text": (
+        {"id_token": {"claims": {"sub": "\ud800"}}, "userinfo": {"sub": "\ud800"}},
+        "subject_missing",
+    ),
 }
 
 
@@ -169,6 +179,12 @@ def test_the_person_cancels(cast: Cast, openid: OpenIDProvider, connection: Conn
     path = path_of(openid.walk(start(browser, connection), "sub-nora", cancel=True))
     require_refused(cast, browser.get(path), "provider_refused", facts(cast))
     assert "access_denied" in log_of(cast.acme)[0].detail
+
+
+def test_an_error_that_no_log_can_keep(cast: Cast, openid: OpenIDProvider, connection: Connection):
+    browser = Client()
+    path = answer_of(openid, start(browser, connection), code=None, error="a\0b", error_description="\0")
+    require_refused(cast, browser.get(path), "provider_refused", facts(cast))
 
 
 def test_a_provider_out_of_order(cast: Cast, openid: OpenIDProvider, connection: Connection):

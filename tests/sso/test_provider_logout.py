@@ -1,5 +1,6 @@
 """The provider tells us that somebody signed out there (OpenID Connect Back-Channel Logout 1.0)."""
 
+import base64
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -151,6 +152,9 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "about nobody": ({"sub": None, "sid": None}, {}, "claim_missing"),
     "without an id": ({"jti": None}, {}, "claim_missing"),
     "too old": ({"iat": 1_700_000_000}, {}, "expired"),
+    "of a time that is a text": ({"iat": "1700000000"}, {}, "malformed"),
+    "of a time before all times": ({"iat": -1e20}, {}, "malformed"),
+    "about a session with NUL": ({"sub": None, "sid": "\0"}, {}, "claim_missing"),
     "over": ({"exp": 1_700_000_000}, {}, "expired"),
     "of another type": ({}, {"typ": "at+jwt"}, "malformed"),
 }
@@ -189,6 +193,8 @@ def test_an_unsigned_logout_and_one_for_another_connection_end_nothing(
     assert logout(connection, jwt.encode(claims, "", algorithm="none")).status_code == 400
     assert logout(second, told[1][0]).status_code == 400
     assert logout(connection, "").status_code == 400
+    listed = base64.urlsafe_b64encode(b'{"alg": ["RS256"], "typ": "logout+jwt"}').decode()
+    assert logout(connection, f"{listed}.e30.AA").status_code == 400
     assert browser.get("/orgs/acme/").status_code == 200
     assert User.objects.get(id=cast.developer.id).is_active
     with time_machine.travel(timezone.now() + timedelta(minutes=12)):
