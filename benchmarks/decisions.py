@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Asking, compared, interleaved
-from benchmarks.stage import ADDRESS, ROOT, Server, Stage, show
+from benchmarks.stage import ADDRESS, Server, Stage, show
 
 PEOPLE = 10_000
 BATCH = 1000
@@ -42,10 +41,7 @@ def run(stage: Stage) -> None:
     """Prints a table for single decisions, and the time of batches."""
     people = stage.folder / "people.txt"
     if not people.exists():
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.decisions", str(stage.folder)],
-            cwd=ROOT, env=stage.environment, check=True,
-        )  # fmt: skip
+        stage.python("-m", "benchmarks.decisions", str(stage.folder))
     project = stage.text("project.txt")
     question = {
         "subject": {"type": "user", "id": "%s"},

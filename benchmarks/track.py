@@ -26,9 +26,8 @@ THREADS, CONNECTIONS = 16, 16
 LARGEST_BATCH = 5000
 ANSWER = b'{"accepted":1,"duplicates":0}'
 
-# A table of the baseline's own; it is no tenant's.
 TABLE = """
-CREATE TABLE IF NOT EXISTS benchmark_event (
+CREATE TABLE benchmark_event (
     id uuid PRIMARY KEY, tenant uuid NOT NULL, project uuid NOT NULL, event_id text, name text NOT NULL,
     occurred_at timestamptz NOT NULL, properties jsonb NOT NULL, UNIQUE (tenant, project, event_id)
 )
@@ -47,8 +46,7 @@ def run(stage: Stage) -> None:
     """Prints one table for both baselines."""
     with psycopg.connect(stage.environment["DATABASE_OWNER_URL"], autocommit=True) as connection:
         connection.execute("UPDATE orgs_organization SET plan = 'enterprise'")
-        connection.execute(TABLE)
-    try:
+    with stage.table(TABLE):
         servers = {
             "bare group commit": stage.server("benchmarks.track:bare", threads=THREADS),
             "ORM insert": stage.server("benchmarks.track:orm", threads=THREADS),
@@ -56,13 +54,10 @@ def run(stage: Stage) -> None:
         }
         asking = Asking(PATH, BODY, stage.folder / "caller.txt", stage.headers, connections=CONNECTIONS)
         found = interleaved(servers, asking)
-        print(f"One event a request, {CONNECTIONS} connections, {THREADS} threads:", flush=True)
-        show(compared(found, "bare group commit"))
-        print(flush=True)
-        show(compared({name: found[name] for name in ("ORM insert", "Tenantry")}, "ORM insert"))
-    finally:
-        with psycopg.connect(stage.environment["DATABASE_OWNER_URL"], autocommit=True) as connection:
-            connection.execute("DROP TABLE benchmark_event")
+    print(f"One event a request, {CONNECTIONS} connections, {THREADS} threads:", flush=True)
+    show(compared(found, "bare group commit"))
+    print(flush=True)
+    show(compared({name: found[name] for name in ("ORM insert", "Tenantry")}, "ORM insert"))
 
 
 def answered(start: Start) -> list[bytes]:
