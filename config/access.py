@@ -22,6 +22,5 @@ _ACCOUNT = ("account_reauthenticate", "account_change_password", "account_set_pa
 ACCESS: dict[str, Access] = {
     **dict.fromkeys(_ENTRANCE, PUBLIC),
     **dict.fromkeys(_ACCOUNT, SIGNED_IN.after_recent_proof()),
-    "sso:password-reset": PUBLIC,
     "admin:*": STAFF,
 }

@@ -27,6 +27,7 @@ from orgs import events
 from orgs.models.user import normalize_email
 from orgs.services import browser_sessions, devices
 from orgs.services.refused_sign_ins import note_if_refused, note_method_refused
+from orgs.services.targets import user_target
 from orgs.services.users import choose_password
 from orgs.sign_in import MethodRefused, validate_auth_method
 
@@ -89,11 +90,10 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             user = super().save_user(request, user, form, commit=commit)
             if commit:
-                target = Target("user", user.public_id, user.email)
                 record(
                     events.USER_CREATED,
                     actor=UserPrincipal.of(user_id=user.id, email=user.email),
-                    target=target,
+                    target=user_target(user),
                     data={"how": "sign-up"},
                     org_id=INSTALLATION_ID,
                 )
@@ -158,7 +158,7 @@ class AccountAdapter(DefaultAccountAdapter):
             record(
                 events.USER_SIGNED_IN,
                 actor=UserPrincipal.of(user_id=user.id, email=user.email),
-                target=Target("user", user.public_id, user.email),
+                target=user_target(user),
                 data={"method": proof.method.value, **factor},
                 org_id=INSTALLATION_ID,
             )

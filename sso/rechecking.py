@@ -27,18 +27,17 @@ def _due() -> Q:
 
 
 def refresh_due() -> int:
-    """Hands the configurations whose metadata are due to the queue, the longest waiting first. Returns how many."""
+    """Hands the configurations whose metadata are due to the queue, the longest waiting first. Returns how many.
+
+    Those of inactive organizations wait, and must not wait in front of the others.
+    """
+    active = Organization.objects.filter(status=Organization.Status.ACTIVE).values("id")
     with system_scope("metadata of identity providers that are due to be read"):
-        due = Configuration.objects.filter(_due()).order_by("metadata_tried_at")
+        due = Configuration.objects.filter(_due(), org_id__in=active).order_by("metadata_tried_at")
         rows = list(due.values_list("org_id", "id")[:AT_ONCE])
-    ids = [organization_id for organization_id, _ in rows]
-    active = set(
-        Organization.objects.filter(id__in=ids, status=Organization.Status.ACTIVE).values_list("id", flat=True)
-    )
     for organization_id, configuration_id in rows:
-        if organization_id in active:
-            with tenant_scope(organization_id):
-                enqueue("sso.refresh_metadata", str(configuration_id))
+        with tenant_scope(organization_id):
+            enqueue("sso.refresh_metadata", str(configuration_id))
     return len(rows)
 
 

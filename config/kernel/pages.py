@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from django.views import View
 
@@ -113,6 +114,12 @@ class FormPage(Page):
     def show_form(self, form: forms.BaseForm, *, status: int = 200) -> HttpResponse:
         """The page with this form."""
         return self.show({"form": form, **self.form_context()}, status=status)
+
+
+def path_here(wanted: str) -> str:
+    """The path of this site that somebody asks to go on to; empty for everything else, other sites above all."""
+    is_path = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+    return wanted if is_path else ""
 
 
 def add_error(form: forms.BaseForm, error: TenantryError) -> None:

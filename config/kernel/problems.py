@@ -60,13 +60,25 @@ def render_problem(request: HttpRequest, error: TenantryError) -> HttpResponse:
 def _lead(request: HttpRequest, error: TenantryError) -> HttpResponse:
     """To the page where the person can do what is missing, and from there back to the page that they are on."""
     page = reverse(settings.TENANTRY_PAGES_OF_PROBLEMS[error.code])
-    here = request.get_full_path() if request.method in ("GET", "HEAD") else request.headers.get("Referer", "")
-    if request.headers.get("HX-Request") == "true":
-        here = request.headers.get("HX-Current-URL", "")
-    address = f"{page}?{urlencode({'next': urlsplit(here)._replace(scheme='', netloc='').geturl() or '/'})}"
-    if request.headers.get("HX-Request") == "true":
+    fragment = request.headers.get("HX-Request") == "true"
+    if fragment:
+        here = _path_of(request.headers.get("HX-Current-URL", ""))
+    elif request.method in ("GET", "HEAD"):
+        here = request.get_full_path()
+    else:
+        here = _path_of(request.headers.get("Referer", ""))
+    address = f"{page}?{urlencode({'next': here})}"
+    if fragment:
         return HttpResponse(status=error.status, headers={"HX-Redirect": address})
     return redirect(address)
+
+
+def _path_of(address: str) -> str:
+    """The path and query of an address that a browser sent."""
+    try:
+        return urlsplit(address)._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    except ValueError:
+        return "/"
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -100,6 +100,11 @@ def relying_party() -> RelyingParty | None:
     return RelyingParty(host, f"{url.scheme}://{host}{port}")
 
 
+def has_usable_passkey(user: User) -> bool:
+    """Whether this person has a passkey, at an address under which browsers use it."""
+    return relying_party() is not None and Passkey.objects.filter(user=user).exists()
+
+
 def begin_registration(*, user: User) -> Ceremony:
     """Asks a person's browser for a new passkey. Raises Conflict where there can be none."""
     known = list(Passkey.objects.filter(user=user))

@@ -6,11 +6,10 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from config.kernel.access import PUBLIC, SIGNED_IN
 from config.kernel.errors import Invalid
-from config.kernel.pages import FormPage, Page
+from config.kernel.pages import FormPage, Page, path_here
 from orgs.forms.profile import ProfileForm, ThemeForm
 from orgs.selectors import memberships_of, offers_to
 from orgs.services.users import update_profile
@@ -55,10 +54,7 @@ class ThemePage(Page):
         form = ThemeForm(request.POST)
         if not form.is_valid():
             raise Invalid.field("theme", "Choose light, dark or system.")
-        target = form.cleaned_data["next"]
-        if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
-            target = "/"
-        response = redirect(target)
+        response = redirect(path_here(form.cleaned_data["next"]) or "/")
         response.set_cookie(
             THEME_COOKIE,
             form.cleaned_data["theme"],

@@ -1,5 +1,6 @@
 """How a connection's identity provider is reached. A change of one in force is a draft until a test of it passed."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from config.kernel.errors import Absent, Invalid
 from config.kernel.principals import Principal
 from orgs.encryption import seal, unseal
 from sso import events
+from sso.certificates import ParsedCertificate
 from sso.models import Certificate, Configuration, Connection
 from sso.providers import Provider
 from sso.services.authority import locked_connection, require_sso_manager
@@ -100,7 +102,8 @@ def write_configuration(
 ) -> Configuration:
     """A new row under the next number, with its certificates. The secret of the one before is sealed anew for it.
 
-    Raises Invalid without a client secret.
+    For another issuer it is not, or whoever changes the issuer would have the secret sent to one of their own. Raises
+    Invalid without a client secret.
     """
     now = timezone.now() if provider.metadata_url else None
     last = Configuration.objects.filter(connection=connection).aggregate(last=Max("number"))["last"] or 0
@@ -114,20 +117,25 @@ def write_configuration(
     )
     if connection.protocol == Connection.Protocol.OIDC:
         secret = provider.client_secret
-        if secret is None and before is not None and before.client_secret:
+        if secret is None and before is not None and before.client_secret and before.issuer == provider.issuer:
             secret = unseal(before, "client_secret")
         if not secret:
-            raise Invalid.field("client_secret", "Name the client secret that the identity provider gave you.")
+            raise Invalid.field("client_secret", "Name the client secret that this identity provider gave you.")
         seal(made, "client_secret", secret)
     made.save(force_insert=True)
+    add_certificates(made, provider.certificates)
+    return made
+
+
+def add_certificates(configuration: Configuration, certificates: Iterable[ParsedCertificate]) -> None:
+    """Adds certificates that the configuration does not have yet."""
     Certificate.objects.bulk_create(
         Certificate(
-            configuration=made,
+            configuration=configuration,
             pem=parsed.pem,
             fingerprint=parsed.fingerprint,
             not_before=parsed.not_before,
             not_after=parsed.not_after,
         )
-        for parsed in provider.certificates
+        for parsed in certificates
     )
-    return made

@@ -174,9 +174,8 @@ def delete_connection(*, actor: Principal, connection_id: UUID) -> None:
     lock_organization()
     connection = locked_connection(connection_id)
     require_sso_manager(actor)
-    _require_endable(connection)
+    people = _require_endable(connection).people
     target, protocol = connection_target(connection), connection.protocol
-    people = preview_ending(connection).people
     try:
         connection.delete()
     except ProtectedError:
@@ -202,10 +201,11 @@ def _not_configured() -> Conflict:
     return Conflict("Name the identity provider first, then enable the connection.", code="not_configured")
 
 
-def _require_endable(connection: Connection) -> None:
-    refusal = preview_ending(connection).refusal
-    if refusal:
-        raise Conflict(refusal, code="sso_enforced")
+def _require_endable(connection: Connection) -> Ending:
+    ending = preview_ending(connection)
+    if ending.refusal:
+        raise Conflict(ending.refusal, code="sso_enforced")
+    return ending
 
 
 @contextmanager

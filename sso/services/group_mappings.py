@@ -6,12 +6,12 @@ from django.db import transaction
 
 from audit.services import record
 from config.kernel.errors import Absent, Conflict, Invalid
-from config.kernel.permissions import Role
 from config.kernel.principals import Principal
-from orgs.services.authority import lock_organization, require_authority_over, role_from
+from orgs.services.authority import lock_organization, require_authority_over
 from sso import events
 from sso.models import GroupMapping
 from sso.services.authority import locked_connection, require_sso_manager
+from sso.services.connections import assignable_role
 from sso.services.targets import connection_target
 
 MOST = 200
@@ -31,10 +31,7 @@ def map_group(
     group = group.strip()
     if not group:
         raise Invalid.field("group", "Write the group as the identity provider names it.")
-    if role == Role.OWNER:
-        raise Invalid.field("role", "An identity provider makes nobody an owner: choose another role.")
-    new_role, custom_role, permissions = role_from(role=role, custom_role_id=custom_role_id)
-    require_authority_over(actor, permissions)
+    new_role, custom_role = assignable_role(actor, role=role, custom_role_id=custom_role_id, field="role")
     mappings = GroupMapping.objects.filter(connection=connection)
     mapping = mappings.select_related("custom_role").filter(group=group).first()
     if mapping is None and mappings.count() >= MOST:

@@ -19,6 +19,7 @@ from sso.models import Certificate, Configuration, ConnectionLogEntry
 from sso.saml_metadata import ProviderMetadata
 from sso.services import log
 from sso.services.authority import locked_connection
+from sso.services.configurations import add_certificates
 from sso.services.targets import connection_target
 
 # Days before the end of the last certificate at which somebody is told.
@@ -39,16 +40,7 @@ def note_metadata(*, configuration_id: UUID, found: ProviderMetadata) -> str:
     named = {parsed.fingerprint: parsed for parsed in found.certificates}
     added = [parsed for fingerprint, parsed in named.items() if fingerprint not in present]
     removed = [row for fingerprint, row in present.items() if fingerprint not in named]
-    Certificate.objects.bulk_create(
-        Certificate(
-            configuration=configuration,
-            pem=parsed.pem,
-            fingerprint=parsed.fingerprint,
-            not_before=parsed.not_before,
-            not_after=parsed.not_after,
-        )
-        for parsed in added
-    )
+    add_certificates(configuration, added)
     Certificate.objects.filter(id__in=[row.id for row in removed]).delete()
     moved = found.sso_url != configuration.sso_url
     sentence = (

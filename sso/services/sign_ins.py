@@ -7,7 +7,6 @@ at the same moment one makes them and the others find them.
 from dataclasses import dataclass
 from uuid import UUID
 
-from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -20,10 +19,11 @@ from config.kernel.tenancy.scope import tenant_scope
 from config.kernel.throttling import may_try
 from orgs import events as orgs_events
 from orgs.models import Membership, Organization, SsoSignIn, User
+from orgs.services.addresses import vouch_for_address
 from orgs.services.authority import lock_organization
 from orgs.services.members import change_role
 from orgs.services.sign_in_policies import note_sso_sign_in
-from orgs.services.targets import member_target
+from orgs.services.targets import member_target, user_target
 from orgs.services.users import create_user
 from sso import events
 from sso.causes import CONFIGURATION_CHANGED, SOMEONE_ELSE, Known, SignInRefused
@@ -151,7 +151,7 @@ def _new_person(email: str, received: Received) -> User:
     """A user without a password, whose address the organization's provider speaks for."""
     name = CONTROL.sub("", received.name)[:NAME_LENGTH]
     user = create_user(actor=SYSTEM, email=email, password=None, name=name, how="single sign-on")
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    vouch_for_address(user=user)
     return user
 
 
@@ -160,7 +160,7 @@ def _link(connection: Connection, received: Received, user: User) -> None:
     record(
         events.IDENTITY_LINKED,
         actor=_principal(user),
-        target=Target("user", user.public_id, user.email),
+        target=user_target(user),
         data={"connection": connection.public_id, "issuer": received.issuer},
     )
 

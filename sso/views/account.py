@@ -1,18 +1,16 @@
 """allauth's pages of password and address, behind our gate: they ask for a fresh proof of identity as ours do."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from allauth.account.views import EmailView, PasswordChangeView, PasswordResetView, PasswordSetView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
-from config.kernel.access import SIGNED_IN
+from config.kernel.access import PUBLIC, SIGNED_IN
 from config.kernel.errors import RateLimited
 from config.kernel.pages import AccessMixin, Page
 from config.kernel.throttling import Secret, require_patience
-from sso.views.second_factor import NEXT, destination_of
+from sso.views.entering import address_of, destination_of
 
 RECENTLY = SIGNED_IN.after_recent_proof()
 
@@ -35,8 +33,10 @@ class EmailChange(AccessMixin, EmailView):
     access = RECENTLY
 
 
-class PasswordReset(PasswordResetView):
+class PasswordReset(AccessMixin, PasswordResetView):
     """Asks for the mail. How often, for one address or from one place, is limited; the answer tells nothing else."""
+
+    access = PUBLIC
 
     def form_valid(self, form: Any) -> HttpResponse:
         try:
@@ -53,4 +53,4 @@ class Reauthenticate(Page):
     access = {"GET": SIGNED_IN}
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        return redirect(f"{reverse('sso:confirm')}?{urlencode({NEXT: destination_of(request)})}")
+        return redirect(address_of("sso:confirm", destination_of(request)))

@@ -24,15 +24,15 @@ from config.kernel.sign_in import Method, SignIn
 from config.kernel.tasks import enqueue
 from config.kernel.throttling import Secret, require_patience
 from keys.views.tokens import viewer_of
-from orgs.models import Passkey, User
+from orgs.models import User
 from orgs.services import browser_sessions, confirmations
-from orgs.services.passkeys import relying_party
+from orgs.services.passkeys import has_usable_passkey
 from orgs.services.second_factor import has_second_factor
 from orgs.sign_in import MethodRefused, validate_auth_method
 from sso.forms.confirm import MailedCodeForm, PasswordForm
 from sso.forms.second_factor import FactorForm
 from sso.second_factor import proven_factor
-from sso.views.second_factor import NEXT, destination_of
+from sso.views.entering import NEXT, address_of, destination_of
 
 HOW = "how"
 PASSWORD, FACTOR, MAILED_CODE, SEND = "password", "factor", "mailed_code", "send"
@@ -107,16 +107,16 @@ class ConfirmPage(Page):
         ways = ways_of(user, sign_in)
         again = ""
         if sign_in is not None and sign_in.connection_id is not None and Method.SSO.value in ways:
-            query = urlencode({NEXT: destination, "prompt": "login"})
-            again = f"/sso/{public_id('con', sign_in.connection_id)}/start?{query}"
+            start = reverse("sso:start", args=[public_id("con", sign_in.connection_id)])
+            again = f"{start}?{urlencode({NEXT: destination, 'prompt': 'login'})}"
         return self.show(
             {
                 "forms": {how: bound.get(how) or FORMS[how]() for how in ways if how in FORMS},
                 "again": again,
-                "has_passkey": FACTOR in ways and relying_party() is not None and _has_passkey(user),
+                "has_passkey": FACTOR in ways and has_usable_passkey(user),
                 "person": user,
                 "next": destination,
-                "here": f"{reverse('sso:confirm')}?{urlencode({NEXT: destination})}",
+                "here": address_of("sso:confirm", destination),
             },
             status=status,
         )
@@ -149,7 +149,3 @@ def _counts(user: User, method: Method) -> bool:
     except MethodRefused:
         return False
     return True
-
-
-def _has_passkey(user: User) -> bool:
-    return Passkey.objects.filter(user=user).exists()

@@ -5,16 +5,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from config.kernel.access import organization
 from config.kernel.context import current_request
 from config.kernel.errors import Absent
 from config.kernel.identifiers import parse_public_id
-from config.kernel.pages import Page
-from config.kernel.permissions import Permission
-from sso.addresses import start_url
 from sso.causes import SignInRefused, all_causes
-from sso.models import Configuration, Connection, ConnectionLogEntry
+from sso.models import ConnectionLogEntry
 from sso.services.connection_tests import note_failed
+from sso.views.connections import MANAGER, OfConnection
 from sso.views.flow import begin
 from sso.views.pending import Purpose
 
@@ -22,45 +19,33 @@ OUTCOMES = (ConnectionLogEntry.Outcome.TEST_PASSED, ConnectionLogEntry.Outcome.T
 SENTENCES = {cause.code: cause.sentence for cause in all_causes()}
 
 
-class ConnectionTestPage(Page):
+class ConnectionTestPage(OfConnection):
     """GET shows the newest outcome, or that of `?outcome=`; POST sends the admin to the identity provider."""
 
-    access = {
-        "GET": organization(Permission.MANAGE_SSO),
-        "POST": organization(Permission.MANAGE_SSO).after_recent_proof(),
-    }
+    access = {"GET": MANAGER, "POST": MANAGER.after_recent_proof()}
     template_name = "sso/connection_test.html"
-    navigation = "sign-in"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        connection = self._connection(kwargs)
-        outcomes = ConnectionLogEntry.objects.filter(connection=connection, outcome__in=OUTCOMES)
+        outcomes = ConnectionLogEntry.objects.filter(connection=self.connection, outcome__in=OUTCOMES)
         named = parse_public_id("sle", request.GET.get("outcome", ""))
         entry = outcomes.filter(id=named).first() if named else outcomes.order_by("-id").first()
-        states = (Configuration.State.DRAFT, Configuration.State.LIVE)
-        rows = Configuration.objects.filter(connection=connection, state__in=states)
         return self.show(
             {
-                "connection": connection,
+                **self.context(),
                 "entry": entry,
                 "passed": entry is not None and entry.outcome == ConnectionLogEntry.Outcome.TEST_PASSED,
                 "sentence": SENTENCES.get(entry.code, "") if entry else "",
                 "claims": _claims(entry) if entry else [],
-                "configurations": {row.state: row for row in rows},
-                "start_url": start_url(connection),
-                "tab": "connections",
             }
         )
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        connection = self._connection(kwargs)
-        rows = Configuration.objects.filter(connection=connection).exclude(state=Configuration.State.RETIRED)
         # The draft, if there is one: that is what waits for a test.
-        configuration = rows.order_by("state").first()
+        configuration = self.connection.draft or self.connection.live
         if configuration is None:
             raise Absent
         try:
-            address = begin(request, connection, configuration, purpose=Purpose.TEST)
+            address = begin(request, self.connection, configuration, purpose=Purpose.TEST)
         except SignInRefused as refusal:
             note_failed(
                 organization=self.admission.organization,
@@ -70,12 +55,6 @@ class ConnectionTestPage(Page):
             )
             return self.get(request, **kwargs)
         return leave_to(request, address)
-
-    def _connection(self, kwargs: dict[str, Any]) -> Connection:
-        connection = Connection.objects.by_reference(kwargs["connection"])
-        if connection is None:
-            raise Absent
-        return connection
 
 
 def leave_to(request: HttpRequest, address: str) -> HttpResponse:

@@ -9,12 +9,12 @@ from django.views.decorators.cache import never_cache
 from config.kernel.access import SIGNED_IN
 from config.kernel.errors import Absent, AuthFailure
 from config.kernel.pages import FORM_INVALID, Page
-from config.kernel.principals import UserPrincipal
 from config.kernel.throttling import Secret, forgive, require_patience
-from orgs.models import User
+from keys.views.tokens import viewer_of
 from orgs.selectors import memberships_of
 from orgs.services.refused_sign_ins import note_method_refused
 from orgs.sign_in import MethodRefused
+from orgs.views.person import person_of
 from sso.forms.devices import DecisionForm, UserCodeForm
 from sso.models import DeviceAuthorization
 from sso.services import devices
@@ -38,21 +38,23 @@ class DevicePage(Page):
         form = DecisionForm(request.POST, organizations=self._organizations())
         if not form.is_valid():
             return self._look(UserCodeForm(request.POST), decision=form)
+        require_patience(Secret.DEVICE_CODE, account=self._account)
         try:
-            return self._decide(form) if decision == "approve" else self._deny(form)
+            answer = self._approve(form) if decision == "approve" else self._deny(form)
         except Absent:
             return self._unknown(UserCodeForm(request.POST))
+        forgive(Secret.DEVICE_CODE, account=self._account)
+        return answer
 
     def _look(self, form: UserCodeForm, decision: DecisionForm | None = None) -> HttpResponse:
-        """What waits under the code. Wrong codes are slowed down, for each person and each place."""
+        """What waits under the code."""
         if not form.is_valid():
             return self._ask(form, status=FORM_INVALID)
-        account = str(self._principal.user_id)
-        require_patience(Secret.DEVICE_CODE, account=account)
+        require_patience(Secret.DEVICE_CODE, account=self._account)
         device = devices.waiting(form.cleaned_data["user_code"])
         if device is None:
             return self._unknown(form)
-        forgive(Secret.DEVICE_CODE, account=account)
+        forgive(Secret.DEVICE_CODE, account=self._account)
         initial = {"user_code": form.cleaned_data["user_code"]}
         decision = decision or DecisionForm(organizations=self._organizations(), initial=initial)
         return self.show(
@@ -61,8 +63,8 @@ class DevicePage(Page):
             status=FORM_INVALID if decision.is_bound else 200,
         )
 
-    def _decide(self, form: DecisionForm) -> HttpResponse:
-        principal, user = self._principal, self._person
+    def _approve(self, form: DecisionForm) -> HttpResponse:
+        principal, user = person_of(self.admission), viewer_of(self.request)
         if principal.sign_in is None:
             raise AuthFailure
         try:
@@ -79,7 +81,8 @@ class DevicePage(Page):
         return self._done(device, approved=True)
 
     def _deny(self, form: DecisionForm) -> HttpResponse:
-        return self._done(devices.deny(actor=self._principal, user_code=form.cleaned_data["user_code"]), approved=False)
+        device = devices.deny(actor=person_of(self.admission), user_code=form.cleaned_data["user_code"])
+        return self._done(device, approved=False)
 
     def _done(self, device: DeviceAuthorization, *, approved: bool) -> HttpResponse:
         return self.show({"device": device, "approved": approved}, template="sso/device_done.html")
@@ -92,17 +95,10 @@ class DevicePage(Page):
         return self.show({"form": form}, status=status)
 
     def _organizations(self) -> list[Any]:
-        found = [belonging.organization for belonging in memberships_of(self._principal.user_id)]
+        found = [belonging.organization for belonging in memberships_of(viewer_of(self.request).id)]
         return [organization for organization in found if organization.is_active]
 
     @property
-    def _principal(self) -> UserPrincipal:
-        if not isinstance(self.admission.principal, UserPrincipal):
-            raise AuthFailure
-        return self.admission.principal
-
-    @property
-    def _person(self) -> User:
-        if not isinstance(self.request.user, User):
-            raise AuthFailure
-        return self.request.user
+    def _account(self) -> str:
+        """By what wrong codes are counted: for each person, and each place."""
+        return str(viewer_of(self.request).id)

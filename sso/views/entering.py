@@ -5,14 +5,16 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import Login
-from allauth.account.utils import get_next_redirect_url
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from config.kernel.pages import path_here
 from config.kernel.sign_in import Method
 from orgs.models import User
+
+NEXT = "next"
 
 
 def enter(
@@ -30,8 +32,13 @@ def enter(
 
 
 def next_of(request: HttpRequest) -> str:
-    """Where the person wants to go, if it is here; empty otherwise."""
-    return get_next_redirect_url(request) or ""
+    """Where the person wants to go, a path here; empty otherwise."""
+    return path_here(request.POST.get(NEXT) or request.GET.get(NEXT, ""))
+
+
+def destination_of(request: HttpRequest) -> str:
+    """Where the person goes on to: where they want to, else home."""
+    return next_of(request) or "/"
 
 
 def to_step(name: str, request: HttpRequest) -> HttpResponseBase:
@@ -39,6 +46,7 @@ def to_step(name: str, request: HttpRequest) -> HttpResponseBase:
     return redirect(address_of(name, next_of(request)))
 
 
-def address_of(name: str, next_path: str) -> str:
-    """A page's address with where to go on from there."""
-    return f"{reverse(name)}?{urlencode({'next': next_path})}" if next_path else reverse(name)
+def address_of(name: str, next_path: str, *arguments: str) -> str:
+    """A page's address with where to go on from there. `arguments` are those of its path."""
+    address = reverse(name, args=arguments)
+    return f"{address}?{urlencode({NEXT: next_path})}" if next_path else address

@@ -19,6 +19,7 @@ from config.kernel.tenancy.scope import system_scope
 from orgs.services.browser_sessions import id_of
 from projects.models import Project
 from sso.services.handovers import start_handover
+from sso.views.entering import address_of
 
 LONGEST_QUERY = 4000
 # A project that does not exist is of an organization that does not exist, so that both are looked for alike.
@@ -52,12 +53,11 @@ class HandoverPage(Page):
     def to_sign_in(self) -> HttpResponse:
         """On to the sign-in page, or to the connection that the product names."""
         connection = self.request.GET.get("connection")
-        query = urlencode({"next": self.continued()})
         if connection is None:
-            return redirect(f"{reverse('account_login')}?{query}")
+            return redirect(address_of("account_login", self.continued()))
         if parse_public_id("con", connection) is None:
             raise Absent
-        return redirect(f"/sso/{connection}/start?{query}")
+        return redirect(address_of("sso:start", self.continued(), connection))
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY:

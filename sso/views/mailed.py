@@ -62,7 +62,7 @@ class MailedCode(Page):
             require_patience(Secret.MAILED_CODE, account=asked["email"])
             if not may_try("mailed code", mailed_sign_ins.digest_of_request(asked["secret"]), limit=TRIES):
                 del request.session[ASKED]
-                messages.error(request, "That were too many wrong codes: ask for a new mail.")
+                messages.error(request, "Too many codes were wrong: ask for a new mail.")
                 return redirect(address_of("account_login", asked["next"]))
             try:
                 found = mailed_sign_ins.sign_in_by_code(request_secret=asked["secret"], code=form.cleaned_data["code"])

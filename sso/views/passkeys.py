@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from allauth.account.internal.flows.login import perform_login, record_authentication
-from allauth.account.models import Login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
@@ -23,7 +21,8 @@ from orgs.services.passkeys import PasskeyRefused, begin_use, relying_party, use
 from sso.challenges import Purpose, keep, take
 from sso.forms.second_factor import PasskeyForm
 from sso.second_factor import answer_of
-from sso.views.second_factor import destination_of, signed_in_user
+from sso.views.entering import destination_of, enter
+from sso.views.second_factor import signed_in_user
 
 ADDRESS_LIMIT = "60/minute"
 WHAT = "passkey sign-in"
@@ -31,7 +30,7 @@ WHAT = "passkey sign-in"
 
 @method_decorator(never_cache, name="dispatch")
 class PasskeyLogin(FormPage):
-    """The button, and what comes of it. Goes through allauth's flow, so that every rule of signing in holds."""
+    """The button, and what comes of it."""
 
     access = {"GET": PUBLIC, "POST": PUBLIC}
     form_class = PasskeyForm
@@ -58,10 +57,13 @@ class PasskeyLogin(FormPage):
                 org_id=INSTALLATION_ID,
             )
             raise
-        facts = {"method": Method.PASSKEY.value, "second_factor": SecondFactor.PASSKEY.value}
-        record_authentication(self.request, passkey.user, **facts)
-        login = Login(user=passkey.user, redirect_url=destination_of(self.request))
-        return perform_login(self.request, login)
+        return enter(  # type: ignore[return-value] # allauth's stages answer with pages
+            self.request,
+            passkey.user,
+            method=Method.PASSKEY,
+            next_path=destination_of(self.request),
+            second_factor=SecondFactor.PASSKEY.value,
+        )
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -13,16 +13,21 @@ from config.kernel.access import organization
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.pages import FormPage
 from config.kernel.permissions import Permission, Role
-from config.kernel.principals import UserPrincipal
 from keys.views.shown_once import SecretPage
-from orgs.models import Membership, SignInPolicy
-from orgs.selectors import affected_by_single_sign_on, holders_of_break_glass_codes
+from orgs.models import BreakGlassCode, Membership, SignInPolicy
+from orgs.selectors import BreakGlassHolder, affected_by_single_sign_on, holders_of_break_glass_codes
 from orgs.services import break_glass, sign_in_policies
+from orgs.views.person import person_of
 from sso.forms.policy import LATER, NOW, MakeCodesForm, PolicyForm, proposed_begin
 
 MANAGER = organization(Permission.MANAGE_SSO)
 # Beyond that pilots are chosen over REST.
 MEMBERS_SHOWN = 500
+
+
+def nobody_holds(holders: list[BreakGlassHolder]) -> bool:
+    """Whether nobody of them has a code left."""
+    return not any(holder.left for holder in holders)
 
 
 class PolicyPage(FormPage):
@@ -67,7 +72,7 @@ class PolicyPage(FormPage):
             ],
             "affected": affected_by_single_sign_on(),
             "holders": holders,
-            "nobody_holds_codes": not any(holder.left for holder in holders),
+            "nobody_holds_codes": nobody_holds(holders),
             "is_owner": self.admission.membership.role == Role.OWNER,
         }
 
@@ -85,7 +90,7 @@ class PolicyPage(FormPage):
             sign_in_policies.note_not_ready(actor=actor, refusal=refusal)
             raise
         messages.success(self.request, SAVED[policy.enforcement])
-        if policy.enforcement == SignInPolicy.Enforcement.REQUIRED and self.form_context()["nobody_holds_codes"]:
+        if policy.enforcement == SignInPolicy.Enforcement.REQUIRED and nobody_holds(holders_of_break_glass_codes()):
             messages.warning(self.request, "No owner holds break-glass codes: make some, for the day nothing works.")
         return redirect("sso:policy", self.admission.organization.slug)
 
@@ -117,10 +122,7 @@ class BreakGlassCodesPage(SecretPage):
         return {"left": mine[0].left if mine else 0}
 
     def make(self, form: MakeCodesForm) -> tuple[list[str], str]:
-        actor = self.admission.principal
-        if not isinstance(actor, UserPrincipal):
-            raise Absent
-        codes = break_glass.make_codes(actor=actor)
+        codes = break_glass.make_codes(actor=person_of(self.admission))
         return codes, "\n".join(codes)
 
 
@@ -139,9 +141,10 @@ class BreakGlassWithdraw(FormPage):
         return {}
 
     def form_context(self) -> dict[str, Any]:
-        return {"holder": self.holder}
+        left = BreakGlassCode.objects.filter(user_id=self.holder.user_id, used_at=None).count()
+        return {"holder": self.holder, "left": left}
 
     def save(self, form: Any) -> HttpResponse:
-        unused = break_glass.withdraw_codes(actor=self.admission.principal, user_id=self.holder.user_id)
-        messages.success(self.request, f"{unused} codes of {self.holder.user.email} stopped working.")
+        break_glass.withdraw_codes(actor=self.admission.principal, user_id=self.holder.user_id)
+        messages.success(self.request, f"No break-glass code of {self.holder.user.email} works any more.")
         return redirect("sso:policy", self.admission.organization.slug)

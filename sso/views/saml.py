@@ -8,11 +8,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 
 from config.kernel.access import PUBLIC
 from config.kernel.context import current_request
+from config.kernel.pages import path_here
 from config.kernel.tenancy.scope import tenant_scope
 from config.kernel.throttling import require_try
 from sso.causes import CONNECTION_DISABLED, REPLAYED, STATE_UNKNOWN, UNSOLICITED, Known, SignInRefused
@@ -62,23 +63,18 @@ class AssertionConsumerView(FlowView):
             name = answer.assertion_id
             if not use_once(connection=connection, kind="assertion", name=name, good_until=answer.good_until):
                 raise SignInRefused(REPLAYED, f"The assertion {name} was used already.", known=known)
+        relayed = path_here(request.POST.get("RelayState", "")[:LONGEST_RELAY_STATE])
         handle = keep_arrived(
             {
                 "connection_id": str(connection.id),
                 "configuration_id": str(configuration.id),
                 "request_id": answer.request_id,
                 "received": received.as_data(),
-                "next_path": self._relayed(request) if answer.request_id is None else "",
+                "next_path": relayed if answer.request_id is None else "",
             }
         )
         address = f"{reverse('sso:finish', args=[connection.public_id])}?{urlencode({'answer': handle})}"
         return HttpResponse(status=303, headers={"Location": address})
-
-    def _relayed(self, request: HttpRequest) -> str:
-        """RelayState of an unasked answer: a path here, or nothing."""
-        path = request.POST.get("RelayState", "")[:LONGEST_RELAY_STATE]
-        is_path = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
-        return path if is_path else ""
 
 
 class FinishView(FlowView):

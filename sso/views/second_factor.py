@@ -7,7 +7,6 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 from django.views.decorators.cache import never_cache
 
@@ -19,25 +18,17 @@ from config.kernel.principals import UserPrincipal
 from config.kernel.sign_in import SecondFactor
 from config.kernel.tenancy.scope import INSTALLATION_ID
 from orgs import events
-from orgs.models import Passkey, User
+from orgs.models import User
 from orgs.services.browser_sessions import note_second_factor, sign_in_of
-from orgs.services.passkeys import begin_use, relying_party
+from orgs.services.passkeys import begin_use, has_usable_passkey, relying_party
 from orgs.services.second_factor import has_second_factor, who_asks
 from orgs.services.targets import user_target
 from sso.challenges import Purpose, keep
 from sso.forms.second_factor import FactorForm
 from sso.second_factor import SecondFactorStage, pending_stage, proven_factor
+from sso.views.entering import destination_of
 
-NEXT = "next"
 CANCEL = "cancel"
-
-
-def destination_of(request: HttpRequest) -> str:
-    """Where the person wanted to go, if that is here; else home."""
-    wanted = request.GET.get(NEXT, "")
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None, require_https=request.is_secure()):
-        return wanted
-    return "/"
 
 
 def signed_in_user(request: HttpRequest) -> User | None:
@@ -89,7 +80,7 @@ class SecondFactorPage(FormPage):
         return {
             "person": self.person,
             "pending": self.stage is not None,
-            "has_passkey": relying_party() is not None and Passkey.objects.filter(user=self.person).exists(),
+            "has_passkey": has_usable_passkey(self.person),
         }
 
     def save(self, form: FactorForm) -> HttpResponse:

@@ -30,7 +30,7 @@ from orgs.views.person import person_of
 from sso.challenges import Purpose, keep, take
 from sso.forms.second_factor import CodeForm, NewPasskeyForm
 from sso.second_factor import CodeRefused, answer_of
-from sso.views.second_factor import NEXT, destination_of
+from sso.views.entering import NEXT, destination_of
 
 RECENTLY = SIGNED_IN.after_recent_proof()
 QR_SCALE = 5

@@ -175,6 +175,7 @@ def test_the_profile_shows_my_organizations_and_changes_my_name(cast: Cast, brow
         ("//evil.example", "/"),
         ("javascript:alert(1)", "/"),
         ("/\\evil.example", "/"),
+        ("a-name", "/"),
         ("", "/"),
     ],
 )

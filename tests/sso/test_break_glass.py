@@ -210,8 +210,9 @@ def test_an_admin_withdraws_an_owners_codes(cast: Cast, held: Any):
         configuration = Configuration.objects.get()
     address = f"{CODES}{cast.owner.public_id}/withdraw/"
     browser = by_sso(cast.admin, configuration)
-    assert browser.get(address).status_code == 200
+    assert "10 break-glass codes of theirs end at once" in browser.get(address).content.decode()
     assert browser.post(address).status_code == 302
+    assert "No break-glass code of theirs works" in browser.get(address).content.decode()
     assert by_sso(cast.developer, configuration).post(address).status_code == 403
     with tenant_scope(cast.acme.id):
         assert not BreakGlassCode.objects.exists()

@@ -94,8 +94,9 @@ def test_a_form_that_was_open_too_long_leads_back_to_its_page_and_does_nothing(c
     assert not PersonalToken.objects.filter(user=cast.owner).exists()
 
 
-def test_a_form_from_nowhere_leads_home(cast: Cast):
-    answer = in_the_past(cast.owner).post(TOKENS, {"name": "Mine"})
+@pytest.mark.parametrize("referer", [{}, {"Referer": "http://["}])
+def test_a_form_from_nowhere_leads_home(cast: Cast, referer: dict[str, str]):
+    answer = in_the_past(cast.owner).post(TOKENS, {"name": "Mine"}, headers=referer)
     assert parse_qs(urlsplit(led_to_confirm(answer)).query) == {"next": ["/"]}
 
 
@@ -110,7 +111,7 @@ def test_htmx_is_told_to_open_the_page(cast: Cast):
     assert not PersonalToken.objects.filter(user=cast.owner).exists()
 
 
-ELSEWHERE = ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+ELSEWHERE = ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "a-name"]
 
 
 @pytest.mark.parametrize("elsewhere", ELSEWHERE)

@@ -232,6 +232,19 @@ def test_a_secret_that_is_not_sent_again_stays(api, cast, idp):
         assert unseal(Configuration.objects.get(state="draft"), "client_secret") == SECRET
 
 
+def test_a_secret_is_not_taken_along_to_another_issuer(api, cast, idp):
+    connection = made(api, cast, oidc_body(idp, enabled=True))
+    before = everything()
+    with documents() as other:
+        answer = api(cast.owner).patch(f"{PATH}/{connection['id']}", {"issuer": other.url})
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["client_secret"])
+        assert everything() == before
+        given = {"issuer": other.url, "client_secret": "of-the-other"}
+        assert api(cast.owner).patch(f"{PATH}/{connection['id']}", given).status_code == 200
+    with tenant_scope(cast.acme.id):
+        assert unseal(Configuration.objects.get(state="draft"), "client_secret") == "of-the-other"
+
+
 def test_a_second_draft_replaces_the_first_and_none_changes_what_is_live(api, cast):
     connection = made(api, cast, saml_body(enabled=True))
     address = f"{PATH}/{connection['id']}"

@@ -1,5 +1,6 @@
 """Whom enforcement holds for, for how long, and every way that seems to lead around it."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -192,9 +193,22 @@ def test_a_single_sign_on_holds_for_the_organizations_hours(cast: Cast, enforced
     assert JSONClient(token).get("/api/v1/orgs/acme/members").status_code == 200
 
 
+def test_the_page_that_leads_on_offers_every_connection_or_says_that_there_is_none(cast: Cast, enforced: Any):
+    connect(cast.acme, name="ADFS")
+    browser = by_sso(cast.viewer, enforced)
+    page = browser.get("/sso/required/?next=/orgs/acme/").content.decode()
+    assert re.findall(r"Continue with (\w+)", page) == ["ADFS", "Okta"]
+    assert page.count("/start?next=%2Forgs%2Facme%2F") == 2
+    with tenant_scope(cast.acme.id):
+        Connection.objects.update(is_enabled=False)
+    page = browser.get("/sso/required/?next=/orgs/acme/").content.decode()
+    assert "There is no way in right now" in page
+    assert "/sso/break-glass/" in page
+
+
 def test_the_page_that_leads_on_leads_nowhere_else(cast: Cast, enforced: Any):
     browser = by_sso(cast.viewer, enforced)
-    for evil in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
+    for evil in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "evil"):
         answer = browser.get("/sso/required/", {"next": evil})
         assert "evil" not in answer["Location"]
         assert "javascript" not in answer["Location"]
@@ -264,6 +278,12 @@ def test_nobody_takes_an_address_of_an_enforced_domain_by_hand(cast: Cast, enfor
     assert not EmailAddress.objects.filter(email="oscar@acme.example").exists()
 
 
-def test_asking_who_governs_costs_one_query(cast: Cast, enforced: Any, django_assert_num_queries: Any):
+def test_asking_who_governs_costs_one_query_where_nobody_does_and_two_elsewhere(
+    cast: Cast, django_assert_num_queries: Any
+):
     with django_assert_num_queries(1):
-        governing_organizations(user_id=cast.owner.id)
+        assert governing_organizations(user_id=cast.owner.id) == []
+    connect(cast.acme)
+    enforce(cast.acme)
+    with django_assert_num_queries(2):
+        assert len(governing_organizations(user_id=cast.owner.id)) == 1

@@ -11,7 +11,7 @@ from audit.models import AuditEvent
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
-from orgs.models import CustomRole, Membership
+from orgs.models import CustomRole, Membership, Organization
 from sso import tasks
 from sso.models import Certificate, Configuration, Connection, ConnectionLogEntry, UsedAssertion
 from sso.providers import provider_of
@@ -126,6 +126,8 @@ def test_only_live_configurations_of_active_organizations_are_due_once_a_day(cas
         assert tasks.refresh_due_metadata() == "asked for 0"
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
         assert tasks.refresh_due_metadata() == "asked for 1"
+        Organization.objects.filter(id=cast.acme.id).update(status=Organization.Status.DISABLED)
+        assert tasks.refresh_due_metadata() == "asked for 0"
     assert len(idp.asked) == asked, "the beat only asks; the worker calls"
 
 

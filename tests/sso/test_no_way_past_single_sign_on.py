@@ -403,7 +403,7 @@ SESSIONS_BEGIN_IN = {
     ("sso/views/entering.py", "perform_login"): "what the others call",
     ("sso/views/flow.py", "enter"): "own way",
     ("sso/views/mailed.py", "enter"): "sso:mailed-code POST",
-    ("sso/views/passkeys.py", "perform_login"): "sso:passkey-login POST",
+    ("sso/views/passkeys.py", "enter"): "sso:passkey-login POST",
     ("sso/views/social.py", "enter"): "sso:social-callback GET (google)",
 }
 OPENERS = {"begin", "open_session", "enter", "perform_login", "resume_login", "login", "django_login", "force_login"}
