@@ -255,6 +255,14 @@ class OutboundSession(requests.Session):
         """None: a redirect is an answer like any other, and not followed."""
         return None
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Refuses what requests would refuse in ways of its own."""
+        checked_url(str(request.url))
+        try:
+            return super().prepare_request(request)
+        except (requests.RequestException, UnicodeError):
+            raise OutboundRefused("Write a complete address, such as https://login.example.com/metadata.") from None
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Sends, and reads the whole answer within the bounds."""
         checked_url(request.url or "")

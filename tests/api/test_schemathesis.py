@@ -4,6 +4,7 @@ Every example is rolled back, so that deleting and revoking may be among them.
 """
 
 import json
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from keys.models import TokenSession
 from keys.services.agents import create_agent
 from keys.services.sessions import open_session
 from keys.services.tokens import create_token
-from orgs.models import DataExport, EmailDomain, ServiceAccount, ServiceGrant
+from orgs.models import BrowserSession, DataExport, EmailDomain, ServiceAccount, ServiceGrant
 from orgs.services.invitations import invite
 from orgs.services.roles import create_role
 from projects.models import Domain, Resource, SeenDomain
@@ -71,6 +72,10 @@ def existing(cast):
     token, _ = create_token(actor=owner, user=cast.owner, name="Another")
     open_session(user=cast.owner, method="password")
     session = TokenSession.objects.get()
+    now = timezone.now()
+    browser_session = BrowserSession.objects.create(
+        user=cast.owner, session_key="k", method="password", signed_in_at=now, expire_date=now + timedelta(hours=1)
+    )
     with tenant_scope(cast.acme.id):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
@@ -96,6 +101,7 @@ def existing(cast):
         "key": cast.key.public_id,
         "token": token.public_id,
         "session": session.public_id,
+        "browser_session": browser_session.public_id,
         "agent": agent.public_id,
         "grant": grant.public_id,
         "event": event.public_id,

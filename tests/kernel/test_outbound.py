@@ -247,6 +247,14 @@ def test_proxies_and_credentials_of_the_environment_are_left_alone(peer, only_fi
 def test_what_is_no_plain_web_address_is_refused_by_its_text(address):
     with pytest.raises(OutboundRefused):
         checked_url(address)
+    with pytest.raises(OutboundRefused):
+        OutboundSession().get(address)
+
+
+@pytest.mark.parametrize("address", ["https://.", "https://*.example/", "https://x%zz/", "0" * 500, "https://a..b/"])
+def test_what_requests_would_not_take_is_refused_in_our_words(address):
+    with pytest.raises(OutboundRefused):
+        OutboundSession().get(address)
 
 
 def test_credentials_in_the_address_are_not_sent(peer, only_first):
