@@ -5,9 +5,7 @@ lie above audit, so the two functions are named in settings.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,7 +21,7 @@ from config.kernel.tenancy.scope import system_scope, tenant_scope
 
 logger = structlog.get_logger()
 
-# One look into the index for each organization, however long the chains are.
+# Whose last link has no checkpoint: some looks into indexes for each organization, however long the chains are.
 ORGANIZATIONS = """
 WITH RECURSIVE chain (org_id) AS (
     (SELECT org_id FROM audit_seal ORDER BY org_id LIMIT 1)
@@ -31,7 +29,10 @@ WITH RECURSIVE chain (org_id) AS (
     SELECT (SELECT s.org_id FROM audit_seal s WHERE s.org_id > chain.org_id ORDER BY s.org_id LIMIT 1)
     FROM chain WHERE chain.org_id IS NOT NULL
 )
-SELECT org_id FROM chain WHERE org_id IS NOT NULL
+SELECT head.org_id FROM chain CROSS JOIN LATERAL (
+    SELECT s.org_id, s.sequence FROM audit_seal s WHERE s.org_id = chain.org_id ORDER BY s.sequence DESC LIMIT 1
+) AS head
+WHERE NOT EXISTS (SELECT 1 FROM audit_checkpoint c WHERE c.org_id = head.org_id AND c.sequence = head.sequence)
 """
 
 
@@ -68,7 +69,7 @@ def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool
         made = AuditCheckpoint.objects.filter(sequence=head.sequence).first()
         if made:
             return made, False
-        statement = _function(settings.TENANTRY_CHECKPOINT_SIGNER)(
+        statement = import_string(settings.TENANTRY_CHECKPOINT_SIGNER)(
             {
                 "organization": public_id("org", organization_id),
                 "sequence": head.sequence,
@@ -94,7 +95,7 @@ def read_statement(text: str) -> Statement | None:
     """What a signed statement says; None when the key that signed it was withdrawn. Raises Invalid."""
     sentence = "This is no checkpoint that was signed here."
     try:
-        claims = _function(settings.TENANTRY_CHECKPOINT_READER)(text)
+        claims = import_string(settings.TENANTRY_CHECKPOINT_READER)(text)
         if claims is None:
             return None
         organization_id = parse_public_id("org", claims["organization"])
@@ -118,7 +119,3 @@ def statements_in(text: str) -> list[str]:
         return [row["statement"] for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise Invalid("The file holds no checkpoints: keep the answer of audit-checkpoints as it is.") from error
-
-
-def _function(path: str) -> Callable[..., Any]:
-    return import_string(path)

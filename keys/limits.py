@@ -25,8 +25,7 @@ logger = structlog.get_logger()
 LEASE_OF_LIMIT = 100
 # At most so many leases are held, or as many as keys are kept if that is more.
 MOST_LEASES = max(100_000, settings.TENANTRY_KEY_CACHE_SIZE)
-# How many are dropped at once when it is full: the ones that were taken first, whose
-# windows have mostly ended.
+# How many are dropped at once when they are too many: those that were taken first, whose windows have mostly ended.
 DROPPED = 64
 STORE_TIMEOUT = 1.0
 GRANTED, REFUSED = True, False
