@@ -11,7 +11,7 @@ export PORT TENANTRY_HOME
 BIN := $(VENV)/bin
 SERVERS := $(BIN)/python -m config.embedded exec --test --
 MANAGE := $(BIN)/python manage.py
-APPS := config audit orgs projects keys sso
+APPS := config audit orgs projects keys sso webhooks
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench lint format lock docs screenshots clean venv chromium wrk checks \

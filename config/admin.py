@@ -79,6 +79,7 @@ SECTIONS = {
     "projects": "Projects",
     "keys": "Keys",
     "sso": "Single sign-on",
+    "webhooks": "Webhooks",
     "audit": "Audit",
     "account": "Addresses",
 }

@@ -26,6 +26,7 @@ APPS = [
     "projects",
     "keys",
     "sso",
+    "webhooks",
 ]
 
 # Rows that belong to no single organization: sign-in identity, names and status, and what Django itself keeps.

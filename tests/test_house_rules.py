@@ -25,7 +25,7 @@ from config.kernel.permissions import (
 from config.kernel.routes import all_routes
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("audit", "config", "keys", "orgs", "projects", "sso")
+APPS = ("audit", "config", "keys", "orgs", "projects", "sso", "webhooks")
 
 # Every way across tenants, by its reason. Whoever adds one must be able to defend it here.
 SYSTEM_SCOPES = {

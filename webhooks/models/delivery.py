@@ -1,0 +1,125 @@
+"""Deliveries: one event for one endpoint, and each attempt to deliver it."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.tenancy.models import TenantForeignKey, TenantManager, TenantModel, TenantQuerySet
+from webhooks.models.endpoint import Endpoint
+
+RESPONSE_LENGTH = 4096
+
+
+class DeliveryQuerySet(TenantQuerySet["Delivery"]):
+    """Reads of deliveries."""
+
+    def by_reference(self, reference: str) -> "Delivery | None":
+        """By public id; None for what does not parse, as for what does not exist."""
+        delivery_id = parse_public_id("whd", reference)
+        return self.select_related("endpoint").filter(id=delivery_id).first() if delivery_id else None
+
+
+class Delivery(TenantModel):
+    """One event for one endpoint.
+
+    `due_at` says when it is tried next and is empty once nothing is to be done. A worker that takes it notes until when
+    it has it in `claimed_until`; one that is killed lets it go so. `tries` counts the attempts since it was last put on
+    the ladder of retries, `attempts` all of them.
+    """
+
+    class State(models.TextChoices):
+        """What has become of it."""
+
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+
+    endpoint = TenantForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
+    event_id = models.UUIDField(help_text="The record in the ledger; it may have been dropped since.")
+    event = models.CharField(max_length=80, db_collation="C")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    due_at = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    last_outcome = models.CharField(max_length=20, blank=True)
+    last_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = TenantManager.from_queryset(DeliveryQuerySet)()
+
+    class Meta:
+        db_table = "webhook_delivery"
+        verbose_name_plural = "deliveries"
+        constraints = [
+            # The outbox may be worked off twice.
+            models.UniqueConstraint(fields=["endpoint", "event_id"], name="webhook_delivery_once"),
+            models.CheckConstraint(
+                condition=models.Q(state="pending", due_at__isnull=False)
+                | (~models.Q(state="pending") & models.Q(due_at__isnull=True)),
+                name="webhook_delivery_due_while_pending",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["endpoint", "due_at"], condition=models.Q(due_at__isnull=False), name="webhook_delivery_due"
+            ),
+            models.Index(fields=["org_id", "endpoint", "-id"], name="webhook_delivery_by_endpoint"),
+            models.Index(fields=["org_id", "event", "-id"], name="webhook_delivery_by_event"),
+            models.Index(
+                fields=["org_id", "state", "-id"],
+                condition=~models.Q(state="delivered"),
+                name="webhook_delivery_undelivered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """`whd_…`."""
+        return public_id("whd", self.id)
+
+    @property
+    def event_public_id(self) -> str:
+        """`evt_…`: what receivers get as `webhook-id`, in every attempt the same."""
+        return public_id("evt", self.event_id)
+
+
+class Attempt(TenantModel):
+    """One attempt to deliver: when it began is in its id and `created_at`. Never changed."""
+
+    class Outcome(models.TextChoices):
+        """What became of it."""
+
+        DELIVERED = "delivered", "The receiver answered with a status from 200 to 299."
+        REFUSED = "refused", "The receiver answered with another status."
+        GONE = "gone", "The receiver answered 410 Gone, so the endpoint was disabled."
+        REDIRECTED = "redirected", "The receiver answered with a redirect, and these are not followed."
+        TIMED_OUT = "timed_out", "The receiver did not take the connection within 5 s or answer within 15 s."
+        UNREACHABLE = "unreachable", "No connection came about, or it broke off."
+        UNTRUSTED = "untrusted", "The receiver's certificate is not valid for its host."
+        FORBIDDEN = "forbidden", "The address is none that may be called."
+
+    updated_at = None  # type: ignore[assignment] # nothing here ever changes
+    delivery = TenantForeignKey(Delivery, models.CASCADE, related_name="attempt_rows")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=20, choices=Outcome.choices)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    milliseconds = models.PositiveIntegerField()
+    detail = models.CharField(max_length=300, blank=True, help_text="What went wrong, in one sentence.")
+    response = models.TextField(blank=True, help_text="The beginning of what was answered.")
+
+    class Meta:
+        db_table = "webhook_attempt"
+        indexes = [models.Index(fields=["delivery", "id"], name="webhook_attempt_by_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.outcome}"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it delivered."""
+        return self.outcome == self.Outcome.DELIVERED

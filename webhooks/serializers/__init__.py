@@ -1,0 +1,1 @@
+"""What the REST interface of webhooks reads and shows."""

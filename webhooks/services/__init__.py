@@ -1,0 +1,1 @@
+"""Writes of webhooks: endpoints, their secrets, tests and replays."""
