@@ -1,15 +1,20 @@
 """A DNS server on loopback that says what a test tells it to."""
 
+import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dnslib import CNAME, QTYPE, RCODE, RR, TXT, DNSRecord
+from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, TXT, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 
 class Zone(BaseResolver):
-    """Records by name. A name that is not here does not exist; `rcode` answers everything with an error."""
+    """Records by name. A name that is not here does not exist; `rcode` answers everything with an error.
+
+    `addresses` gives a name's sets of IPv4 and IPv6 addresses: the first question for each kind is answered by the
+    first set, the next one by the next, all further ones by the last.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -18,6 +23,8 @@ class Zone(BaseResolver):
         """Makes it empty."""
         self.texts: dict[str, list[str | list[str]]] = {}
         self.aliases: dict[str, str] = {}
+        self.addresses: dict[str, list[list[str]]] = {}
+        self.asked_for: list[tuple[str, str]] = []
         self.rcode = RCODE.NOERROR
         self.asked: list[str] = []
         self.while_asked: Callable[[], None] = lambda: None
@@ -34,18 +41,33 @@ class Zone(BaseResolver):
         if name in self.aliases:
             reply.add_answer(RR(request.q.qname, QTYPE.CNAME, rdata=CNAME(self.aliases[name])))
             name = self.aliases[name]
-        if name not in self.texts:
+        if name not in self.texts and name not in self.addresses:
             reply.header.rcode = RCODE.NXDOMAIN
+        kind = str(QTYPE.get(request.q.qtype))
+        for address in self._addresses(name, kind):
+            data = AAAA(address) if kind == "AAAA" else A(address)
+            reply.add_answer(RR(request.q.qname, request.q.qtype, rdata=data, ttl=0))
         for text in self.texts.get(name, []):
             strings = [text] if isinstance(text, str) else text
             reply.add_answer(RR(name, QTYPE.TXT, rdata=TXT(strings)))
         return reply
 
+    def _addresses(self, name: str, kind: str) -> list[str]:
+        """Those of the set whose turn it is."""
+        if kind not in ("A", "AAAA") or name not in self.addresses:
+            return []
+        turn = self.asked_for.count((name, kind))
+        self.asked_for.append((name, kind))
+        sets = self.addresses[name]
+        version = 6 if kind == "AAAA" else 4
+        now = sets[min(turn, len(sets) - 1)]
+        return [address for address in now if ipaddress.ip_address(address).version == version]
+
 
 @contextmanager
-def served(zone: Zone) -> Iterator[tuple[str, int]]:
+def served(zone: Zone, port: int = 0) -> Iterator[tuple[str, int]]:
     """The address of a server of a zone."""
-    server = DNSServer(zone, address="127.0.0.1", port=0, logger=DNSLogger(log="-request,-reply,-truncated,-error"))
+    server = DNSServer(zone, address="127.0.0.1", port=port, logger=DNSLogger(log="-request,-reply,-truncated,-error"))
     server.start_thread()
     try:
         yield server.server.server_address[:2]
