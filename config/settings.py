@@ -222,6 +222,15 @@ TENANTRY_USAGE_EVENT_DAYS = environment.number(
     validate=Range(min=35, max=3650),
 )
 
+# -- webhooks --------------------------------------------------------------------------------------------------------
+environment.section("Webhooks")
+TENANTRY_WEBHOOK_DELIVERIES_DAYS = environment.number(
+    "TENANTRY_WEBHOOK_DELIVERIES_DAYS",
+    30,
+    "For how many days finished deliveries are kept, and how far back a replay reaches, 30 at most (4 to 3650).",
+    validate=Range(min=4, max=3650),
+)
+
 # -- leaked keys -----------------------------------------------------------------------------------------------------
 environment.section("Leaked keys")
 TENANTRY_GITHUB_KEYS_URL = environment.text(

@@ -123,6 +123,31 @@ def require_encrypted(url: str) -> None:
         raise OutboundRefused("Write an address that begins with https://.")
 
 
+def require_callable(url: str, resolve: Resolver = system_addresses) -> None:
+    """Judges an address that somebody types, by where its host is now. Waits for the DNS. Raises OutboundRefused.
+
+    It may be elsewhere later: each connection is judged again.
+    """
+    parts = checked_url(url)
+    host, encrypted = parts.hostname or "", parts.scheme == "https"
+    try:
+        for address in _addresses(host, parts.port or (443 if encrypted else 80), resolve):
+            _require_fit(host, address, encrypted=encrypted)
+    except _Unfit as error:
+        raise OutboundRefused(str(error)) from None
+
+
+def _addresses(host: str, port: int, resolve: Resolver) -> list[Address]:
+    """Where a host is. Raises _Unfit for one that has no address."""
+    try:
+        found = [ip_address(text) for text in resolve(host.strip("[]"), port)]
+    except (OSError, UnicodeError, ValueError):
+        found = []
+    if not found:
+        raise _Unfit(f"The host {host} has no address; check it for a typing mistake.")
+    return found
+
+
 class _Call:
     """One request on its way: how names are resolved, and a lever on its connections for when the time is over."""
 
@@ -165,11 +190,7 @@ def _connect(host: str, port: int, *, timeout: Any, encrypted: bool) -> socket.s
     call = _call.get()
     if call is None:
         raise _Unfit("This connection was not made through its session.")
-    try:
-        texts = call.resolve(host.strip("[]"), port)
-        addresses = [ip_address(text) for text in texts]
-    except (OSError, UnicodeError, ValueError):
-        raise _Unfit(f"The host {host} has no address; check it for a typing mistake.") from None
+    addresses = _addresses(host, port, call.resolve)
     for address in addresses:
         _require_fit(host, address, encrypted=encrypted)
     failure: OSError | None = None

@@ -1,0 +1,211 @@
+"""Endpoints: create, change, enable, disable, delete."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.services import record
+from config.kernel.errors import Conflict
+from config.kernel.identifiers import public_id
+from config.kernel.permissions import Permission
+from config.kernel.principals import SYSTEM, Principal
+from config.kernel.tasks import enqueue
+from orgs.encryption import seal
+from orgs.models import Membership
+from orgs.services.authority import lock_organization
+from webhooks import events as declared
+from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
+from webhooks.patterns import readable_patterns
+from webhooks.services.addresses import FitUrl, checked_headers
+from webhooks.services.authority import locked_endpoint, project_for, require_webhook_manager
+from webhooks.services.secrets import new_secret
+from webhooks.services.targets import endpoint_target, project_data, told_url
+
+# Each record of the ledger is compared with each of them.
+MOST_ENDPOINTS = 100
+
+
+class Changes(TypedDict, total=False):
+    """What may be changed. What is left out stays; without a project it gets the events of the whole organization."""
+
+    url: FitUrl
+    events: list[str]
+    project_id: UUID | None
+    description: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What deleting an endpoint would take along. `pending` are deliveries that are still to be made."""
+
+    deliveries: int
+    pending: int
+
+
+@transaction.atomic
+def create_endpoint(
+    *,
+    actor: Principal,
+    url: FitUrl,
+    events: list[str],
+    project_id: UUID | None = None,
+    description: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[Endpoint, str]:
+    """Makes an endpoint, and returns it with its secret, which is shown this once.
+
+    From the commit on, everything that happens and fits is sent there. Raises Invalid for events and headers, Absent
+    and Conflict for the project, Conflict beyond MOST_ENDPOINTS.
+    """
+    lock_organization()
+    require_webhook_manager(actor)
+    if Endpoint.objects.count() >= MOST_ENDPOINTS:
+        raise Conflict(
+            f"An organization has {MOST_ENDPOINTS} webhook endpoints at most: delete one.", code="too_many_endpoints"
+        )
+    endpoint = Endpoint(
+        url=url,
+        events=readable_patterns(events),
+        project=project_for(actor, project_id) if project_id else None,
+        description=description.strip(),
+        created_by=actor.id,
+    )
+    secret = new_secret()
+    seal(endpoint, "secret", secret)
+    _set_headers(endpoint, headers or {})
+    endpoint.save(force_insert=True)
+    record(
+        declared.ENDPOINT_CREATED,
+        actor=actor,
+        target=endpoint_target(endpoint),
+        data={"url": told_url(endpoint.url), "events": endpoint.events, **project_data(endpoint)},
+    )
+    return endpoint, secret
+
+
+@transaction.atomic
+def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Changes]) -> Endpoint:
+    """Changes an endpoint. Deliveries that are pending go to where it points then. Raises Absent, Invalid, Conflict."""
+    endpoint = locked_endpoint(endpoint_id)
+    require_webhook_manager(actor)
+    told: dict[str, list[Any]] = {}
+    if "url" in changes and changes["url"] != endpoint.url:
+        told["url"] = [told_url(endpoint.url), told_url(changes["url"])]
+        endpoint.url = changes["url"]
+    if "events" in changes and (chosen := readable_patterns(changes["events"])) != endpoint.events:
+        told["events"] = [endpoint.events, chosen]
+        endpoint.events = chosen
+    if "description" in changes and (description := changes["description"].strip()) != endpoint.description:
+        told["description"] = [endpoint.description, description]
+        endpoint.description = description
+    if "project_id" in changes and changes["project_id"] != endpoint.project_id:
+        project_id = changes["project_id"]
+        before = endpoint.project_id
+        endpoint.project = project_for(actor, project_id) if project_id else None
+        told["project"] = [public_id("prj", one) if one else None for one in (before, endpoint.project_id)]
+    if "headers" in changes and (changes["headers"] or endpoint.header_names):
+        # Whether a value is another one is not asked: whoever sends headers replaces them.
+        names = endpoint.header_names
+        _set_headers(endpoint, changes["headers"])
+        told["headers"] = [names, endpoint.header_names]
+    if told:
+        endpoint.save()
+        record(
+            declared.ENDPOINT_UPDATED,
+            actor=actor,
+            target=endpoint_target(endpoint),
+            data={"changes": told, **project_data(endpoint)},
+        )
+    return endpoint
+
+
+@transaction.atomic
+def enable_endpoint(*, actor: Principal, endpoint_id: UUID) -> Endpoint:
+    """Sends events again, those from now on; `replay_since` gets the others. Doing so twice is no error."""
+    endpoint = locked_endpoint(endpoint_id)
+    require_webhook_manager(actor)
+    if not endpoint.is_enabled:
+        endpoint.state, endpoint.disabled_cause, endpoint.disabled_at = Endpoint.State.ENABLED, "", None
+        endpoint.failing_since, endpoint.held_until = None, None
+        endpoint.save()
+        record(declared.ENDPOINT_ENABLED, actor=actor, target=endpoint_target(endpoint), data=project_data(endpoint))
+    return endpoint
+
+
+@transaction.atomic
+def disable_endpoint(*, actor: Principal, endpoint_id: UUID) -> Endpoint:
+    """Sends nothing from now on, and gives up what is pending. Doing so twice is no error. Raises Absent."""
+    endpoint = locked_endpoint(endpoint_id)
+    require_webhook_manager(actor)
+    if endpoint.is_enabled:
+        _disable(actor, endpoint, Endpoint.Cause.BY_HAND)
+    return endpoint
+
+
+@transaction.atomic
+def disable_for(*, endpoint_id: UUID, cause: Endpoint.Cause) -> bool:
+    """Disables an endpoint of the organization in scope because of how it answers, and has its managers told.
+
+    False when it is gone, or was disabled already.
+    """
+    endpoint = Endpoint.objects.select_for_update().enabled().filter(id=endpoint_id).first()
+    if endpoint is None:
+        return False
+    _disable(SYSTEM, endpoint, cause)
+    for membership in Membership.objects.holding(Permission.MANAGE_WEBHOOKS).order_by("id"):
+        enqueue("webhooks.mail_disabled", str(endpoint.id), str(membership.user_id))
+    return True
+
+
+def preview_deletion(endpoint: Endpoint) -> Deletion:
+    """What deleting it would take along. Two queries."""
+    rows = Delivery.objects.filter(endpoint=endpoint)
+    return Deletion(deliveries=rows.count(), pending=rows.filter(due_at__isnull=False).count())
+
+
+@transaction.atomic
+def delete_endpoint(*, actor: Principal, endpoint_id: UUID) -> None:
+    """Deletes an endpoint with its deliveries, also those that are pending. Raises Absent."""
+    endpoint = locked_endpoint(endpoint_id)
+    require_webhook_manager(actor)
+    target, data = endpoint_target(endpoint), {"url": told_url(endpoint.url), **project_data(endpoint)}
+    # By hand, each in one statement: Django would fetch every delivery to see what hangs on it.
+    Attempt.objects.filter(delivery__endpoint=endpoint).delete_all()
+    Delivery.objects.filter(endpoint=endpoint).delete_all()
+    EndpointHour.objects.filter(endpoint=endpoint).delete_all()
+    endpoint.delete()
+    record(declared.ENDPOINT_DELETED, actor=actor, target=target, data=data)
+
+
+def _set_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> None:
+    """Raises Invalid."""
+    chosen = checked_headers(headers)
+    endpoint.header_names = sorted(chosen, key=str.lower)
+    if chosen:
+        seal(endpoint, "headers", json.dumps(chosen))
+    else:
+        endpoint.headers = None
+
+
+def _disable(actor: Principal, endpoint: Endpoint, cause: Endpoint.Cause) -> None:
+    now = timezone.now()
+    endpoint.state, endpoint.disabled_cause, endpoint.disabled_at = Endpoint.State.DISABLED, cause, now
+    endpoint.save()
+    pending = Delivery.objects.filter(endpoint=endpoint, due_at__isnull=False)
+    # Locked in one order, as the delivery workers do.
+    list(pending.select_for_update().order_by("id").values_list("id"))
+    given_up = pending.update(
+        state=Delivery.State.FAILED, due_at=None, claimed_until=None, finished_at=now, updated_at=now
+    )
+    record(
+        declared.ENDPOINT_DISABLED,
+        actor=actor,
+        target=endpoint_target(endpoint),
+        data={"cause": cause, "pending": given_up, **project_data(endpoint)},
+    )
