@@ -73,6 +73,7 @@ SYSTEM_SCOPES = {
     ("sso/notices.py", "certificates of identity providers that end soon"),
     ("sso/rechecking.py", "metadata of identity providers that are due to be read"),
     ("sso/tidying.py", "forget old lines of connections' logs and assertions that have ended"),
+    ("webhooks/tidying.py", "webhook deliveries and secrets that have served their time"),
 }
 
 

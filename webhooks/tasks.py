@@ -1,0 +1,32 @@
+"""Celery entries of webhooks: ids in, a named outcome out. The work is in the modules they call."""
+
+from datetime import datetime
+from uuid import UUID
+
+from celery import shared_task
+from django.db import Error
+
+from webhooks import mail, replaying, tidying
+
+
+@shared_task(name="webhooks.mail_disabled", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)
+def mail_disabled(endpoint_id: str, user_id: str) -> str:
+    """Tells one person of an endpoint that was disabled by itself. Outcomes: `sent`, `gone`."""
+    return mail.mail_disabled(UUID(endpoint_id), UUID(user_id))
+
+
+@shared_task(name="webhooks.replay", autoretry_for=(Error,), retry_backoff=True, max_retries=8)
+def replay(endpoint_id: str, since: str, until: str, after: str) -> str:
+    """Makes up for what an endpoint missed, behind the event `after` or from the beginning.
+
+    Outcomes: `done`, `more`, `gone`.
+    """
+    return replaying.replay(
+        UUID(endpoint_id), datetime.fromisoformat(since), UUID(until), UUID(after) if after else None
+    )
+
+
+@shared_task(name="webhooks.tidy")
+def tidy() -> str:
+    """Forgets what has served its time. Outcome: `forgot N`."""
+    return f"forgot {tidying.tidy()}"
