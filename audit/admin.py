@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.models import AuditEventQuerySet
+from audit.models import AuditEventQuerySet, AuditExport
 from config.kernel.identifiers import parse_public_id
 from config.kernel.staff import REACHABLE_ROWS, StaffModelAdmin, TenantModelAdmin, organization_link
 from config.kernel.tenancy.scope import INSTALLATION_ID
@@ -93,6 +93,40 @@ class AuditCheckpointAdmin(LedgerAdmin):
     search_help_text = "A public id of a checkpoint (acp_…) or an organization (org_…), or `installation`"
     list_display = ("public_id", "sequence", "sealed_at", "organization")
     fields = ("public_id", "organization", "sequence", "digest_text", "sealed_at", "statement", "created_at")
+
+
+class AuditBeginningAdmin(LedgerAdmin):
+    """Where the logs begin of which old records were dropped."""
+
+    search_help_text = "A public id of an organization (org_…), or `installation`"
+    list_display = ("__str__", "sequence", "dropped_before", "organization")
+    fields = ("organization", "sequence", "dropped_before", "statement", "created_at")
+
+
+class AuditExportAdmin(TenantModelAdmin):
+    """Exports of organizations' records."""
+
+    prefix = "aex"
+    list_display = ("public_id", "state", "format", "rows_done", "created_at", "organization")
+    fields = (
+        "public_id",
+        "organization",
+        "state",
+        "format",
+        "filters",
+        "requested_by_label",
+        "rows_done",
+        "rows_total",
+        "size",
+        "attempt",
+        "created_at",
+        "finished_at",
+    )
+
+    @admin.display(description="Organization")
+    def organization(self, row: AuditExport) -> str:
+        """A link to it."""
+        return organization_link(row.org_id)
 
 
 class SealerAdmin(StaffModelAdmin):

@@ -15,8 +15,15 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
-from audit.admin import AuditCheckpointAdmin, AuditEventAdmin, AuditSealAdmin, SealerAdmin
-from audit.models import AuditCheckpoint, AuditEvent, AuditSeal, Sealer
+from audit.admin import (
+    AuditBeginningAdmin,
+    AuditCheckpointAdmin,
+    AuditEventAdmin,
+    AuditExportAdmin,
+    AuditSealAdmin,
+    SealerAdmin,
+)
+from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal, Sealer
 from config.kernel.errors import Absent, Forbidden
 from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import system_scope
@@ -193,6 +200,8 @@ site.register(orgs.ServiceGrant, ServiceGrantAdmin)
 site.register(AuditEvent, AuditEventAdmin)
 site.register(AuditSeal, AuditSealAdmin)
 site.register(AuditCheckpoint, AuditCheckpointAdmin)
+site.register(AuditBeginning, AuditBeginningAdmin)
+site.register(AuditExport, AuditExportAdmin)
 site.register(Sealer, SealerAdmin)
 site.register(EmailAddress, EmailAddressAdmin)
 site.register(orgs.TOTPDevice, TOTPDeviceAdmin)

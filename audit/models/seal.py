@@ -85,6 +85,31 @@ class AuditCheckpoint(TenantModel):
         return bytes(self.digest).hex()
 
 
+class AuditBeginning(TenantModel):
+    """Where an organization's log begins since the records before `dropped_before` were dropped (audit/retention.py).
+
+    `sequence` and `digest` are those of the last link before the first record that is still there; 0 and the digest
+    before the first one when none is gone from the front. `statement` is all of that, signed like a checkpoint.
+    """
+
+    updated_at = None  # type: ignore[assignment] # nothing here ever changes
+    sequence = models.BigIntegerField()
+    digest = models.BinaryField(max_length=DIGEST_LENGTH)
+    dropped_before = models.DateTimeField()
+    statement = models.TextField()
+
+    objects: ClassVar = TenantManager.from_queryset(TenantQuerySet)()
+
+    database_privileges = ("SELECT", "INSERT")
+
+    class Meta:
+        db_table = "audit_beginning"
+        constraints = [models.UniqueConstraint(fields=["org_id", "dropped_before"], name="audit_beginning_once")]
+
+    def __str__(self) -> str:
+        return f"after {self.sequence}"
+
+
 class Sealer(models.Model):
     """How far the sealer has come. One row for the installation; whoever seals holds its lock.
 

@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
-from audit.models import AuditCheckpoint, AuditEvent, AuditSeal
+from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
@@ -41,7 +41,7 @@ from sso.models import (
 )
 from tests.cast import Cast
 
-LEDGER = {AuditCheckpoint, AuditEvent, AuditSeal}
+LEDGER = {AuditBeginning, AuditCheckpoint, AuditEvent, AuditSeal}
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
 
 
@@ -83,6 +83,10 @@ def furnished(cast: Cast) -> Cast:
             AuditCheckpoint.objects.create(
                 sequence=1, digest=b"d" * 32, sealed_at="2030-01-01T00:00:00Z", statement="signed"
             )
+            AuditBeginning.objects.create(
+                sequence=0, digest=b"d" * 32, dropped_before="2020-01-01T00:00:00Z", statement="signed"
+            )
+            AuditExport.objects.create(format="csv")
     return cast
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.models import AuditCheckpoint, AuditEvent, AuditSeal, Sealer
+from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal, Sealer
 from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
@@ -90,6 +90,8 @@ def world(cast: Cast) -> Iterator[Cast]:
     with tenant_scope(cast.acme.id):
         AuditSeal.objects.get_or_create(id=AuditEvent.objects.first().id, defaults={"sequence": 1, "digest": b"d" * 32})
         AuditCheckpoint.objects.create(sequence=1, digest=b"d" * 32, sealed_at=timezone.now(), statement="signed")
+        AuditBeginning.objects.create(sequence=0, digest=b"d" * 32, dropped_before=timezone.now(), statement="signed")
+        AuditExport.objects.create(format="csv", requested_by_label="Olivia")
         CustomRole.objects.create(name="Auditor", permissions=["view_audit", "view_org"])
         Invitation.objects.create(
             email="new@acme.example",
