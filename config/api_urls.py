@@ -8,4 +8,5 @@ urlpatterns = [
     path("", include("keys.api_urls")),
     path("", include("audit.api_urls")),
     path("", include("sso.api_urls")),
+    path("", include("webhooks.api_urls")),
 ]

@@ -1,4 +1,4 @@
-"""Making up for what an endpoint missed: what failed is delivered once more, and what no delivery was made for, at last.
+"""Making up for what an endpoint missed: what failed is delivered once more, what no delivery was made for at last.
 
 Works in chunks, each a transaction of its own, and asks for the rest as a task of its own after some of them. A worker
 that is killed repeats its chunks when the queue hands the task out again; that changes nothing, since an endpoint has

@@ -1,6 +1,7 @@
 """Deliveries: one event for one endpoint, and each attempt to deliver it."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 
@@ -18,6 +19,22 @@ class DeliveryQuerySet(TenantQuerySet["Delivery"]):
         """By public id; None for what does not parse, as for what does not exist."""
         delivery_id = parse_public_id("whd", reference)
         return self.select_related("endpoint").filter(id=delivery_id).first() if delivery_id else None
+
+    def matching(
+        self, *, endpoint_id: UUID | None = None, state: str | None = None, event: str | None = None
+    ) -> "DeliveryQuerySet":
+        """Narrowed by each value that is given; `event` is a name or a noun with `.*`. Every filter has its index."""
+        rows = self
+        if endpoint_id:
+            rows = rows.filter(endpoint_id=endpoint_id)
+        if state:
+            rows = rows.filter(state=state)
+        if event and event.endswith(".*"):
+            noun = event.removesuffix("*")
+            rows = rows.filter(event__gte=noun, event__lt=noun[:-1] + "/")  # "/" follows "." in ASCII
+        elif event:
+            rows = rows.filter(event=event)
+        return rows
 
 
 class Delivery(TenantModel):

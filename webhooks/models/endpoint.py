@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -91,6 +92,16 @@ class Endpoint(TenantModel):
     def public_id(self) -> str:
         """`whe_…`."""
         return public_id("whe", self.id)
+
+    @property
+    def host(self) -> str:
+        """The host of its address. What follows it there may be a secret."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.description or self.host
 
     @property
     def is_enabled(self) -> bool:

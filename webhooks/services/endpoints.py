@@ -186,7 +186,8 @@ def delete_endpoint(*, actor: Principal, endpoint_id: UUID) -> None:
 def _set_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> None:
     """Raises Invalid."""
     chosen = checked_headers(headers)
-    endpoint.header_names = sorted(chosen, key=str.lower)
+    names: list[str] = sorted(chosen, key=str.lower)
+    endpoint.header_names = names
     if chosen:
         seal(endpoint, "headers", json.dumps(chosen))
     else:

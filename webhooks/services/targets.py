@@ -10,7 +10,7 @@ from webhooks.models import Delivery, Endpoint
 
 def endpoint_target(endpoint: Endpoint) -> Target:
     """An endpoint."""
-    return Target("webhook_endpoint", endpoint.public_id, endpoint.description or told_url(endpoint.url))
+    return Target("webhook_endpoint", endpoint.public_id, endpoint.name)
 
 
 def delivery_target(delivery: Delivery) -> Target:
