@@ -255,6 +255,21 @@ TENANTRY_OUTBOUND_NETWORKS = environment.texts(
     default_words="none; in development this very machine",
 )
 
+# -- webhooks --------------------------------------------------------------------------------------------------------
+environment.section("Webhooks")
+TENANTRY_WEBHOOK_CONNECTIONS = environment.number(
+    "TENANTRY_WEBHOOK_CONNECTIONS",
+    100,
+    "How many deliveries each delivery worker has on their way at once (1 to 1000).",
+    validate=Range(min=1, max=1000),
+)
+TENANTRY_WEBHOOK_CA_FILE = environment.text(
+    "TENANTRY_WEBHOOK_CA_FILE",
+    "",
+    "A file of certificates (PEM) of the authorities whose receivers are trusted, if there are some of your own.",
+    default_words="the public ones that certifi lists",
+)
+
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")
 EMAIL_HOST = environment.text(

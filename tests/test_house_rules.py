@@ -72,6 +72,11 @@ SYSTEM_SCOPES = {
     ("sso/tidying.py", "forget old handovers"),
     ("sso/notices.py", "certificates of identity providers that end soon"),
     ("sso/rechecking.py", "metadata of identity providers that are due to be read"),
+    ("webhooks/claiming.py", "deliveries that are due of every organization"),
+    ("webhooks/claiming.py", "deliveries that a worker does not get to"),
+    ("webhooks/fan_out.py", "events to deliver of every organization"),
+    ("webhooks/recording.py", "deliveries of records that are gone"),
+    ("webhooks/recording.py", "what became of deliveries of every organization"),
     ("sso/tidying.py", "forget old lines of connections' logs and assertions that have ended"),
     ("webhooks/tidying.py", "webhook deliveries and secrets that have served their time"),
 }

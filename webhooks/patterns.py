@@ -15,9 +15,17 @@ EVERYTHING = "*"
 class Recorded(Protocol):
     """A record of the ledger, as far as its project is concerned."""
 
-    target_kind: str
-    target_id: str
-    data: dict[str, Any]
+    @property
+    def target_kind(self) -> str:
+        """What kind of thing it is about."""
+
+    @property
+    def target_id(self) -> str:
+        """The public id of that."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields of its event."""
 
 
 def matches(patterns: Collection[str], event: str) -> bool:

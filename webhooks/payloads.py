@@ -2,16 +2,17 @@
 
 import json
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
+from audit.models import AuditEvent
 from config.kernel.identifiers import public_id
 
 
-class Recorded(Protocol):
-    """A record of the ledger (audit.models.AuditEvent)."""
+class Record(NamedTuple):
+    """A record of the ledger, without what it costs to make a model of it."""
 
     id: UUID
     org_id: UUID
@@ -30,7 +31,7 @@ class Recorded(Protocol):
     request_id: str
 
 
-def payload_of(record: Recorded) -> bytes:
+def payload_of(record: AuditEvent | Record) -> bytes:
     """The body of a delivery: `{"type", "timestamp", "data"}` (Standard Webhooks), `data` being the whole record."""
     target = {"kind": record.target_kind, "id": record.target_id, "label": record.target_label}
     body = {

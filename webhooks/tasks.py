@@ -6,7 +6,13 @@ from uuid import UUID
 from celery import shared_task
 from django.db import Error
 
-from webhooks import mail, replaying, tidying
+from webhooks import delivery, mail, replaying, tidying
+
+
+@shared_task(name="webhooks.deliver")
+def deliver() -> str:
+    """Delivers what is due. Outcome: `made N attempts`."""
+    return f"made {delivery.deliver_due()} attempts"
 
 
 @shared_task(name="webhooks.mail_disabled", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)

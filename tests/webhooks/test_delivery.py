@@ -1,0 +1,53 @@
+"""Deliveries on their whole way: an event happens, and a receiver has it."""
+
+import json
+
+from django.db import transaction
+from standardwebhooks import Webhook
+
+from audit.services import Target, record
+from config.kernel.principals import SYSTEM
+from config.kernel.tenancy.scope import tenant_scope
+from orgs.encryption import unseal
+from projects.events import PROJECT_UPDATED
+from tests.cast import Cast
+from tests.receivers import receiving
+from webhooks.delivery import deliver_due
+from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEntry
+from webhooks.services.endpoints import create_endpoint
+
+
+def happen(cast: Cast, name: str = "Rocket"):
+    """An event of Acme."""
+    with tenant_scope(cast.acme.id), transaction.atomic():
+        return record(
+            PROJECT_UPDATED, actor=SYSTEM, target=Target("project", cast.project.public_id, name), data={"changes": {}}
+        )
+
+
+def listen(cast: Cast, url: str, *events: str, **options) -> Endpoint:
+    """An endpoint of Acme, which gets no news of itself."""
+    with tenant_scope(cast.acme.id):
+        endpoint, _ = create_endpoint(
+            actor=cast.principal(cast.owner), url=url, events=list(events or ["project.*"]), **options
+        )
+        OutboxEntry.objects.all().delete()
+    return endpoint
+
+
+def test_an_event_reaches_its_endpoint_signed_so_that_the_stock_library_verifies_it(cast: Cast):
+    with receiving() as receiver:
+        endpoint = listen(cast, receiver.url(), headers={"Authorization": "Bearer x"})
+        happened = happen(cast)
+        assert deliver_due() == 1
+        (request,) = receiver.requests
+    verified = Webhook(unseal(endpoint, "secret")).verify(request.body, request.headers)
+    assert request.id == happened.public_id
+    assert request.headers["authorization"] == "Bearer x"
+    assert verified == json.loads(request.body)
+    assert verified["type"] == "project.updated"
+    with tenant_scope(cast.acme.id):
+        delivery, attempt, hour = Delivery.objects.get(), Attempt.objects.get(), EndpointHour.objects.get()
+    assert (delivery.state, delivery.due_at, delivery.claimed_until, delivery.attempts) == ("delivered", None, None, 1)
+    assert (attempt.outcome, attempt.status, attempt.response, attempt.number) == ("delivered", 200, "fine", 1)
+    assert (hour.delivered, hour.failed) == (1, 0)

@@ -1,0 +1,263 @@
+"""Many HTTP calls at once by libcurl's multi interface, each judged by the very address that it connects to."""
+
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+import pycurl
+from django.conf import settings
+
+from config.kernel.outbound import is_listed, is_public
+from webhooks.models import Attempt
+from webhooks.models.delivery import RESPONSE_LENGTH
+
+CONNECT_SECONDS, SECONDS = 5, 15
+# Of an answer that is longer the rest stays unread, and the connection is closed.
+MOST_READ = 64 * 1024
+OURS = (
+    "Content-Type: application/json",
+    "Accept: */*",
+    "Accept-Encoding: identity",
+    # Nothing is asked before the body is sent.
+    "Expect:",
+)
+NUL, REPLACEMENT = "\x00", "\ufffd"
+OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
+# libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
+_UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
+                        pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
+_EVENTS = {
+    pycurl.POLL_IN: selectors.EVENT_READ,
+    pycurl.POLL_OUT: selectors.EVENT_WRITE,
+    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A POST to make. `headers` as lines; `token` is the caller's own."""
+
+    url: str
+    headers: Sequence[str]
+    body: bytes
+    token: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a call. `status` is None without an answer, `retry_after` the seconds that it asked for."""
+
+    call: Call
+    outcome: Attempt.Outcome
+    status: int | None
+    milliseconds: int
+    detail: str
+    response: str
+    retry_after: float
+
+
+class _Handle:
+    """One libcurl handle with what it is at."""
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+        self.response = bytearray()
+        self.read = 0
+        self.is_forbidden = False
+        self.opened: list[socket.socket] = []
+        self.curl = curl = pycurl.Curl()
+        curl.handle = self
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
+        curl.setopt(pycurl.TIMEOUT, SECONDS)
+        curl.setopt(pycurl.USERAGENT, "Tenantry")
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+        curl.setopt(pycurl.CAINFO, settings.TENANTRY_WEBHOOK_CA_FILE or certifi.where())
+        curl.setopt(pycurl.WRITEFUNCTION, self._take)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+
+    def set(self, call: Call) -> None:
+        """Makes it ready for a call."""
+        self.call, self.read, self.is_forbidden = call, 0, False
+        self.response.clear()
+        self.curl.setopt(pycurl.URL, call.url)
+        self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers])
+        self.curl.setopt(pycurl.POSTFIELDS, call.body)
+
+    def let_go(self) -> None:
+        """Closes our own descriptors of its connections: pycurl has made duplicates."""
+        for each in self.opened:
+            each.close()
+        self.opened.clear()
+
+    def _take(self, piece: bytes) -> int | None:
+        """Keeps the beginning of the answer; stops it when there is too much."""
+        self.read += len(piece)
+        if len(self.response) < RESPONSE_LENGTH:
+            self.response += piece[: RESPONSE_LENGTH - len(self.response)]
+        return 0 if self.read > MOST_READ else None
+
+    def _open(self, _purpose: int, address: Any) -> socket.socket | int:
+        """A socket for the address that is about to be connected to, if that may be called."""
+        family, kind, protocol, place = address
+        if family not in (socket.AF_INET, socket.AF_INET6) or not self._may_call(place[0]):
+            self.is_forbidden = True
+            return pycurl.SOCKET_BAD
+        opened = socket.socket(family, kind, protocol)
+        self.opened.append(opened)
+        return opened
+
+    def _may_call(self, text: Any) -> bool:
+        given = ip_address(text.decode() if isinstance(text, bytes) else text)
+        return is_listed(given) or (is_public(given) and self.call is not None and self.call.url.startswith("https:"))
+
+
+class Sender:
+    """Up to `connections` calls at once, in one thread: `begin` them, and `wait` for answers."""
+
+    def __init__(self, connections: int) -> None:
+        self._free = [_Handle() for _ in range(connections)]
+        self._busy: set[_Handle] = set()
+        self._selector = selectors.DefaultSelector()
+        self._deadline: float | None = None
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+
+    @property
+    def room(self) -> int:
+        """How many more calls may be begun now."""
+        return len(self._free)
+
+    @property
+    def calls(self) -> int:
+        """How many are on their way."""
+        return len(self._busy)
+
+    def begin(self, call: Call) -> None:
+        """Begins a call. Needs `room`."""
+        handle = self._free.pop()
+        handle.set(call)
+        self._busy.add(handle)
+        self._multi.add_handle(handle.curl)
+
+    def wait(self, seconds: float) -> list[Answer]:
+        """What was answered, or failed, by the time something is or `seconds` are over."""
+        now = time.monotonic()
+        if self._deadline is not None:
+            seconds = min(seconds, max(self._deadline - now, 0.0))
+        for key, mask in self._selector.select(seconds):
+            ready = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
+                pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
+            )
+            self._multi.socket_action(key.fd, ready)
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._deadline = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        return self._ended()
+
+    def close(self) -> None:
+        """Breaks off what is on its way."""
+        for handle in self._busy:
+            self._multi.remove_handle(handle.curl)
+        for handle in (*self._busy, *self._free):
+            handle.curl.close()
+            handle.let_go()
+        self._multi.close()
+        self._selector.close()
+
+    def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        """libcurl says what it waits for at a socket."""
+        known = self._selector.get_map().get(descriptor)
+        if event == pycurl.POLL_REMOVE:
+            if known is not None:
+                self._selector.unregister(descriptor)
+        elif known is None:
+            self._selector.register(descriptor, _EVENTS[event])
+        else:
+            self._selector.modify(descriptor, _EVENTS[event])
+
+    def _set_timer(self, milliseconds: int) -> None:
+        """libcurl says when it wants to be called without anything having come."""
+        self._deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _ended(self) -> list[Answer]:
+        answers = []
+        more = 1
+        while more:
+            more, fine, failed = self._multi.info_read()
+            answers += [self._finish(curl.handle, 0) for curl in fine]
+            answers += [self._finish(curl.handle, code) for curl, code, _message in failed]
+        return answers
+
+    def _finish(self, handle: _Handle, code: int) -> Answer:
+        self._multi.remove_handle(handle.curl)
+        answer = _answer(handle, code)
+        handle.let_go()
+        self._busy.discard(handle)
+        self._free.append(handle)
+        return answer
+
+
+def _answer(handle: _Handle, code: int) -> Answer:
+    call, curl = handle.call, handle.curl
+    if call is None:
+        raise RuntimeError("A handle without a call has ended.")
+    status = curl.getinfo(pycurl.RESPONSE_CODE)
+    if status < OK:  # nothing, or an announcement of more
+        status = None
+    outcome, detail = _judged(call, status, code, is_forbidden=handle.is_forbidden)
+    return Answer(
+        call=call,
+        outcome=outcome,
+        status=status,
+        milliseconds=round(curl.getinfo(pycurl.TOTAL_TIME) * 1000),
+        detail=detail,
+        response=handle.response.decode(errors="replace").replace(NUL, REPLACEMENT) if handle.response else "",
+        retry_after=curl.getinfo(pycurl.RETRY_AFTER) if status and status >= REDIRECT else 0,
+    )
+
+
+def _judged(call: Call, status: int | None, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
+    """The status decides as soon as there is one, whatever becomes of the body."""
+    if status is None:
+        return _without_answer(call, code, is_forbidden=is_forbidden)
+    if status < REDIRECT:
+        return Attempt.Outcome.DELIVERED, ""
+    if status < ERROR:
+        return Attempt.Outcome.REDIRECTED, f"The receiver answered {status}, and redirects are not followed."
+    if status == GONE:
+        return Attempt.Outcome.GONE, "The receiver answered 410: it wants no more."
+    return Attempt.Outcome.REFUSED, f"The receiver answered {status}."
+
+
+def _without_answer(call: Call, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
+    """Tells no address: that would let customers read names of the operator's network."""
+    host = urlsplit(call.url).hostname
+    if is_forbidden:
+        detail = f"The host {host} is not at a public address, or the address does not begin with https://."
+        return Attempt.Outcome.FORBIDDEN, detail
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return Attempt.Outcome.TIMED_OUT, f"The host {host} did not answer in time."
+    if code in _UNTRUSTED:
+        detail = f"The certificate of {host} is not for that name, has expired, or no known authority has signed it."
+        return Attempt.Outcome.UNTRUSTED, detail
+    if code == pycurl.E_COULDNT_RESOLVE_HOST:
+        return Attempt.Outcome.UNREACHABLE, f"The host {host} has no address."
+    if code == pycurl.E_COULDNT_CONNECT:
+        return Attempt.Outcome.UNREACHABLE, f"The host {host} takes no connections."
+    return Attempt.Outcome.UNREACHABLE, f"The host {host} broke the connection off, or does not speak HTTP."
