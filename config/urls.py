@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("keys.urls")),
     path("", include("audit.urls")),
     path("", include("sso.urls")),
+    path("", include("webhooks.urls")),
     path("", include("allauth.account.urls")),
     path("admin/", site.urls),
     path("api/v1/", include("config.api_urls")),

@@ -40,6 +40,7 @@ from tests.conftest import JSONClient
 from tests.gateway import Gateway, make_gateway
 from tests.sso.rows import connection_rows
 from tests.texts import without_what_varies
+from tests.webhooks.rows import endpoint_rows
 
 AUTH_FAILURE = {"type": "about:blank", "title": "auth failure", "status": 401}
 ROLES = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
@@ -108,6 +109,7 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         identity = FederatedIdentity.objects.create(
             connection=connected.connection, issuer="https://idp.example", subject="s", user=member
         )
+        hooked = endpoint_rows()
         event = AuditEvent.objects.order_by("-id").first()
     token = PersonalToken.objects.filter(user=member).first()
     passkey = Passkey.objects.create(user=member, name="Laptop", credential_id=member.id.bytes, public_key=b"")
@@ -142,6 +144,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,
         "identity": identity.public_id,
+        "endpoint": hooked.endpoint.public_id,
+        "delivery": hooked.delivered.public_id,
     }
 
 

@@ -26,6 +26,7 @@ SAFE = ("GET", "HEAD")
 AREAS = ("/orgs/<str:organization>/sign-in/", "/profile/security/")
 # And these.
 NAMED = {"keys:token-create", "orgs:delete", "sso:email", "sso:password-change", "sso:password-set"}
+NAMED |= {f"webhooks:{page}" for page in ("create", "edit", "headers", "rotate-secret", "signing-key", "delete")}
 # Pages that write in such an area and need none, each with its reason.
 EXEMPT = {"orgs:email-domain-check": "asks the DNS at once for what a job asks it anyway"}
 

@@ -46,6 +46,7 @@ from projects.services.projects import archive_project, create_project
 from sso.models import FederatedIdentity, HandoverAddress
 from tests.cast import Cast, person
 from tests.sso.rows import connection_rows
+from tests.webhooks.rows import endpoint_rows
 
 # Routes that answer programs.
 PROGRAMS = ("/api/v1/", "/admin/", "/health/", "/leaks/", "/.well-known/", "/api/schema", "/(?:api|access|scim)/")
@@ -54,6 +55,7 @@ NOT_PAGES = {
     "projects:panel": "a part of the overview",
     "keys:panel": "a part of the overview",
     "sso:panel": "a part of the overview",
+    "webhooks:panel": "a part of the overview",
     "audit:panel": "a part of the overview",
     "keys:usage-panel": "a part of the overview",
     "keys:usage-file": "a file",
@@ -219,6 +221,7 @@ def full(cast: Cast) -> Persona:
             connection=connected.connection, issuer="https://idp.acme.example/saml/of/the/northern/hemisphere",
             subject="a-persistent-name-of-quite-some-length-0123456789", user=owner,
         )  # fmt: skip
+        hooked = endpoint_rows()
         event = AuditEvent.objects.order_by("-id").first()
     enrol_agent(token=enrolment_token)
     token = PersonalToken.objects.get(user=owner)
@@ -253,6 +256,8 @@ def full(cast: Cast) -> Persona:
             "handover_address": handover_address.public_id,
             "resource_id": resource.public_id,
             "connection": connected.connection.public_id,
+            "endpoint": hooked.endpoint.public_id,
+            "delivery": hooked.delivered.public_id,
             "token": token.public_id,
             "passkey": passkey.public_id,
             "agent": agent.public_id,

@@ -1,0 +1,118 @@
+"""Dashboard pages that change an endpoint: settings, headers, enabling, disabling, deleting."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from config.kernel.pages import FormPage
+from webhooks.forms.endpoints import EndpointFields, HeadersForm, HostConfirmation
+from webhooks.models import Delivery
+from webhooks.services import endpoints as services
+from webhooks.views.endpoints import MANAGER, OfEndpoint, suggested_projects, to_endpoint
+
+TAB = "settings"
+
+
+class EndpointSettings(OfEndpoint):
+    """What is set, with ways to change it."""
+
+    access = {"GET": MANAGER}
+    template_name = "webhooks/settings.html"
+    tab = TAB
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self.show(self.context())
+
+
+class EndpointFormPage(OfEndpoint, FormPage):
+    """What the forms about one endpoint share."""
+
+    tab = TAB
+
+    def form_context(self) -> dict[str, Any]:
+        return self.context()
+
+
+class EndpointEdit(EndpointFormPage):
+    """Address, events, project and description."""
+
+    access = MANAGER.after_recent_proof()
+    template_name = "webhooks/edit.html"
+    form_class = EndpointFields
+
+    def form_arguments(self) -> dict[str, Any]:
+        row = self.endpoint
+        project = row.project.slug if row.project else ""
+        initial = {"url": row.url, "description": row.description, "project": project}
+        return {"present": row.events, "initial": initial}
+
+    def form_context(self) -> dict[str, Any]:
+        return {**self.context(), "projects": suggested_projects()}
+
+    def save(self, form: EndpointFields) -> HttpResponse:
+        services.update_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id, **form.wanted())
+        messages.success(self.request, "Saved. It holds for whatever is sent from now on.")
+        return to_endpoint(self.admission, self.endpoint, TAB)
+
+
+class EndpointHeaders(EndpointFormPage):
+    """Other extra headers in place of the present ones, whose values nobody is shown."""
+
+    access = MANAGER.after_recent_proof()
+    template_name = "webhooks/headers.html"
+    form_class = HeadersForm
+
+    def save(self, form: HeadersForm) -> HttpResponse:
+        headers = form.cleaned_data["headers"]
+        services.update_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id, headers=headers)
+        words = "These headers go along from now on." if headers else "No extra header goes along any more."
+        messages.success(self.request, words)
+        return to_endpoint(self.admission, self.endpoint, TAB)
+
+
+class EndpointEnable(OfEndpoint):
+    """Sends events to it again."""
+
+    access = {"POST": MANAGER}
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        services.enable_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
+        messages.success(request, "Events are sent to it again. Replay what it missed under Deliveries.")
+        return to_endpoint(self.admission, self.endpoint)
+
+
+class EndpointDisable(EndpointFormPage):
+    """Says what stops, then sends nothing any more."""
+
+    access = MANAGER
+    template_name = "webhooks/disable.html"
+
+    def form_context(self) -> dict[str, Any]:
+        pending = Delivery.objects.filter(endpoint=self.endpoint, due_at__isnull=False).count()
+        return {**self.context(), "pending": pending}
+
+    def save(self, form: Any) -> HttpResponse:
+        services.disable_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
+        messages.success(self.request, "Nothing is sent to it any more.")
+        return to_endpoint(self.admission, self.endpoint)
+
+
+class EndpointDelete(EndpointFormPage):
+    """Says what stops, then deletes an endpoint with its deliveries."""
+
+    access = MANAGER.after_recent_proof()
+    template_name = "webhooks/delete.html"
+    form_class = HostConfirmation
+
+    def form_arguments(self) -> dict[str, Any]:
+        return {"host": self.endpoint.host}
+
+    def form_context(self) -> dict[str, Any]:
+        return {**self.context(), "ending": services.preview_deletion(self.endpoint)}
+
+    def save(self, form: HostConfirmation) -> HttpResponse:
+        services.delete_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
+        messages.success(self.request, f"The endpoint at {self.endpoint.host} is deleted.")
+        return redirect("webhooks:list", self.admission.organization.slug)
