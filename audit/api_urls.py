@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from audit.api import AuditCheckpoints, AuditEvents, EventTypes, OneAuditEvent
+from audit.api.audit_events import AuditCheckpoints, AuditEvents, EventTypes, OneAuditEvent
 
 urlpatterns = [
     path("orgs/<str:organization>/audit-events", AuditEvents.as_view(), name="api-audit-events"),

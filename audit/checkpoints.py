@@ -6,6 +6,7 @@ lie above audit, so the two functions are named in settings.
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -13,8 +14,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils.module_loading import import_string
 
-from audit.chain import moment_text
-from audit.models import AuditCheckpoint, AuditSeal
+from audit.chain import first_digest, moment_text
+from audit.models import AuditBeginning, AuditCheckpoint, AuditSeal
 from config.kernel.errors import AuthFailure, Invalid, TenantryError
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
@@ -38,12 +39,16 @@ WHERE NOT EXISTS (SELECT 1 FROM audit_checkpoint c WHERE c.org_id = head.org_id 
 
 @dataclass(frozen=True)
 class Statement:
-    """What a checkpoint says: the digest of the organization's link number `sequence`, which seals `record`."""
+    """What a checkpoint says: the digest of the organization's link number `sequence`, which seals `record`.
+
+    With `dropped_before` it says where the log begins, since older records were dropped.
+    """
 
     organization_id: UUID
     sequence: int
     digest: bytes
     record: str
+    dropped_before: datetime | None = None
 
 
 def make_checkpoints() -> int:
@@ -69,15 +74,7 @@ def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool
         made = AuditCheckpoint.objects.filter(sequence=head.sequence).first()
         if made:
             return made, False
-        statement = import_string(settings.TENANTRY_CHECKPOINT_SIGNER)(
-            {
-                "organization": public_id("org", organization_id),
-                "sequence": head.sequence,
-                "digest": head.digest_text,
-                "record": head.record_id,
-                "sealed_at": moment_text(head.created_at),
-            }
-        )
+        statement = _signed(organization_id, head)
         row = AuditCheckpoint(
             org_id=organization_id,
             sequence=head.sequence,
@@ -91,6 +88,35 @@ def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool
         return made, made.id == row.id
 
 
+def state_beginning(organization_id: UUID, *, after: int, dropped_before: datetime) -> AuditBeginning:
+    """Says and keeps that a log begins behind link number `after`, since the records before that time are dropped.
+
+    Whoever calls has verified the log. Doing so twice changes nothing.
+    """
+    with tenant_scope(organization_id):
+        link = AuditSeal.objects.get(sequence=after) if after else None
+        row = AuditBeginning(
+            org_id=organization_id,
+            sequence=after,
+            digest=bytes(link.digest) if link else first_digest(organization_id),
+            dropped_before=dropped_before,
+        )
+        row.statement = _signed(organization_id, link, dropped_before=moment_text(dropped_before))
+        AuditBeginning.objects.bulk_create([row], ignore_conflicts=True)
+        return AuditBeginning.objects.get(dropped_before=dropped_before)
+
+
+def _signed(organization_id: UUID, link: AuditSeal | None, **more: str) -> str:
+    claims = {
+        "organization": public_id("org", organization_id),
+        "sequence": link.sequence if link else 0,
+        "digest": link.digest_text if link else first_digest(organization_id).hex(),
+        "record": link.record_id if link else "",
+        "sealed_at": moment_text(link.created_at) if link else "",
+    }
+    return import_string(settings.TENANTRY_CHECKPOINT_SIGNER)({**claims, **more})
+
+
 def read_statement(text: str) -> Statement | None:
     """What a signed statement says; None when the key that signed it was withdrawn. Raises Invalid."""
     sentence = "This is no checkpoint that was signed here."
@@ -101,7 +127,14 @@ def read_statement(text: str) -> Statement | None:
         organization_id = parse_public_id("org", claims["organization"])
         if organization_id is None:
             raise Invalid(sentence)
-        return Statement(organization_id, claims["sequence"], bytes.fromhex(claims["digest"]), claims["record"])
+        before = claims.get("dropped_before")
+        return Statement(
+            organization_id,
+            claims["sequence"],
+            bytes.fromhex(claims["digest"]),
+            claims["record"],
+            datetime.fromisoformat(before) if before else None,
+        )
     except (AuthFailure, KeyError, TypeError, ValueError) as error:
         raise Invalid(sentence) from error
 

@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from audit import views
+from audit.views import records
 
 app_name = "audit"
 
 ORGANIZATION = "orgs/<str:organization>/"
 
 urlpatterns = [
-    path(f"{ORGANIZATION}panels/audit/", views.AuditPanel.as_view(), name="panel"),
-    path(f"{ORGANIZATION}audit/", views.AuditList.as_view(), name="list"),
-    path(f"{ORGANIZATION}audit/<str:event>/", views.AuditDetail.as_view(), name="detail"),
+    path(f"{ORGANIZATION}panels/audit/", records.AuditPanel.as_view(), name="panel"),
+    path(f"{ORGANIZATION}audit/", records.AuditList.as_view(), name="list"),
+    path(f"{ORGANIZATION}audit/<str:event>/", records.AuditDetail.as_view(), name="detail"),
 ]

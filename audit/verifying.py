@@ -2,6 +2,9 @@
 
 Reads in portions and keeps one at a time, so a long log needs no more memory than a short one. What is found first is
 named, since everything behind it hangs on it.
+
+Where old months were dropped (audit/retention.py), the log begins behind the link that a signed statement names. Links
+behind it whose records were of those months (they were sealed late) are taken as they are: the next one hangs on them.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +17,7 @@ from django.db import connection
 
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
 from audit.checkpoints import Statement, read_statement
-from audit.models import AuditCheckpoint, Sealer
+from audit.models import AuditBeginning, AuditCheckpoint, Sealer, first_id_at
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import public_id
 from config.kernel.tenancy.scope import tenant_scope
@@ -59,13 +62,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of withdrawn keys."""
+    """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of withdrawn keys.
+
+    `begins_after` is the link behind which the log begins; 0 unless old records were dropped.
+    """
 
     organization_id: UUID
     links: int
     checkpoints: int
     untrusted: int
     finding: Finding | None
+    begins_after: int = 0
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Behind which link a log begins, and whose records may be gone: those of ids below `dropped_below`."""
+
+    sequence: int
+    digest: bytes
+    dropped_below: UUID
 
 
 @dataclass(frozen=True)
@@ -93,15 +109,42 @@ def verify(
     """Verifies one organization's log, against `kept` checkpoints too. `progress` hears how many links are done."""
     with tenant_scope(organization_id):
         sealer = Sealer.objects.filter(id=1).first()
-        statements, untrusted, broken = _statements(kept or [])
-        links, finding = _walk(organization_id, statements, progress or (lambda _links: None))
+        beginning, distrusted, forged = _beginning(organization_id)
+        statements, untrusted, broken = _statements(kept or [], beginning)
+        links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
         if finding is None:
-            finding = broken or _without_link(organization_id, sealer)
-        return Report(organization_id, links, sum(map(len, statements.values())), untrusted, finding)
+            finding = forged or broken or _without_link(organization_id, sealer)
+        checkpoints = sum(map(len, statements.values()))
+        return Report(organization_id, links, checkpoints, untrusted + distrusted, finding, beginning.sequence)
 
 
-def _statements(kept: list[Statement]) -> tuple[dict[int, list[Statement]], int, Finding | None]:
-    """All signed statements by place, how many count no more, and the first of our own that says something else."""
+def _beginning(organization_id: UUID) -> tuple[Beginning, int, Finding | None]:
+    """Where the log begins; 1 when the key that signed it was withdrawn; and what is wrong if nobody has signed it."""
+    first = Beginning(0, first_digest(organization_id), UUID(int=0))
+    row = AuditBeginning.objects.order_by("-dropped_before").first()
+    if row is None:
+        return first, 0, None
+    said = (row.org_id, row.sequence, bytes(row.digest), row.dropped_before)
+    try:
+        statement = read_statement(row.statement)
+    except Invalid:
+        statement = Statement(row.org_id, -1, b"", "")
+    if statement and said != (
+        statement.organization_id,
+        statement.sequence,
+        statement.digest,
+        statement.dropped_before,
+    ):
+        words = f"that the log begins behind number {row.sequence} is not what was signed"
+        return first, 0, Finding(Kind.CHECKPOINT, row.sequence, "", words)
+    return Beginning(row.sequence, bytes(row.digest), first_id_at(row.dropped_before)), int(statement is None), None
+
+
+def _statements(kept: list[Statement], beginning: Beginning) -> tuple[dict[int, list[Statement]], int, Finding | None]:
+    """All signed statements by place, how many count no more, and the first of our own that says something else.
+
+    Those from before the beginning have nothing left that they could be held against.
+    """
     found: dict[int, list[Statement]] = {}
     untrusted, broken = 0, None
     for row in AuditCheckpoint.objects.order_by("sequence").iterator(chunk_size=PORTION):
@@ -122,40 +165,53 @@ def _statements(kept: list[Statement]) -> tuple[dict[int, list[Statement]], int,
             found.setdefault(row.sequence, []).append(statement)
     for statement in kept:
         found.setdefault(statement.sequence, []).append(statement)
+    found = {place: signed for place, signed in found.items() if place >= beginning.sequence}
     return found, untrusted, broken
 
 
 def _walk(
-    organization_id: UUID, statements: dict[int, list[Statement]], progress: Callable[[int], None]
+    organization_id: UUID,
+    beginning: Beginning,
+    statements: dict[int, list[Statement]],
+    progress: Callable[[int], None],
 ) -> tuple[int, Finding | None]:
     """How many links hold, and what is wrong with the next one."""
-    digest = before_previous = first_digest(organization_id)
+    start = beginning.sequence
+    digest = before_previous = beginning.digest
     previous: Link | None = None
-    proven = 0
-    for link in _links(organization_id):
-        place = previous.sequence + 1 if previous else 1
+    proven = start
+    if any(statement.digest != digest for statement in statements.get(start, [])):
+        words = "a signed checkpoint says otherwise of the link behind which the log begins"
+        return 0, Finding(Kind.REWRITTEN, start, "", words)
+    for link in _links(organization_id, start):
+        place = previous.sequence + 1 if previous else start + 1
         if link.sequence != place:
-            return place - 1, _gap(organization_id, place, digest, link)
-        if link.content is None:
-            return place - 1, Finding(Kind.REMOVED, place, link.record, "its record is gone")
-        if not link.fits(digest):
-            return place - 1, _misfit(organization_id, link, digest, previous, before_previous)
+            return place - 1 - start, _gap(organization_id, place, digest, link)
+        if link.content is None and link.record_id >= beginning.dropped_below:
+            return place - 1 - start, Finding(Kind.REMOVED, place, link.record, "its record is gone")
+        if link.content is not None and not link.fits(digest):
+            return place - 1 - start, _misfit(organization_id, link, digest, previous, before_previous)
         before_previous, digest, previous = digest, link.digest, link
         for statement in statements.get(place, []):
             if statement.digest != digest:
                 words = f"a signed checkpoint says otherwise: what lies behind number {proven} was written anew"
-                return place, Finding(Kind.REWRITTEN, place, link.record, words)
+                return place - start, Finding(Kind.REWRITTEN, place, link.record, words)
             proven = place
         if place % PORTION == 0:
             progress(place)
-    last = previous.sequence if previous else 0
+    last = previous.sequence if previous else start
     progress(last)
-    ahead = max(statements, default=0)
-    if ahead > last:
-        end = f"number {last} ({previous.record})" if previous else "its beginning"
-        words = f"the log ends at {end}, but a signed checkpoint says that it went on to number {ahead}"
-        return last, Finding(Kind.CUT, last + 1, statements[ahead][0].record if ahead == last + 1 else "", words)
-    return last, None
+    return last - start, _cut(last, previous, statements)
+
+
+def _cut(last: int, previous: Link | None, statements: dict[int, list[Statement]]) -> Finding | None:
+    """Tells if a checkpoint knows of more than there is."""
+    ahead = max(statements, default=last)
+    if ahead <= last:
+        return None
+    end = f"number {last} ({previous.record})" if previous else "its beginning"
+    words = f"the log ends at {end}, but a signed checkpoint says that it went on to number {ahead}"
+    return Finding(Kind.CUT, last + 1, statements[ahead][0].record if ahead == last + 1 else "", words)
 
 
 def _misfit(organization_id: UUID, link: Link, digest: bytes, previous: Link | None, before_previous: bytes) -> Finding:
@@ -198,9 +254,9 @@ def _without_link(organization_id: UUID, sealer: Sealer | None) -> Finding | Non
     return None
 
 
-def _links(organization_id: UUID) -> Iterator[Link]:
-    """The whole chain, in portions."""
-    after, portion = 0, None
+def _links(organization_id: UUID, after: int) -> Iterator[Link]:
+    """The whole chain behind a link, in portions."""
+    portion = None
     while portion is None or len(portion) == PORTION:
         portion = _rows(LINKS, [organization_id, after, PORTION])
         for row in portion:

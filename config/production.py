@@ -7,6 +7,7 @@ SECRET_KEY_LENGTH = 50
 PLANS = ("free", "pro", "enterprise")
 # As the DNS writes it: nothing but letters, digits and hyphens between dots.
 DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+MOST_AUDIT_DAYS = 36_500
 LOCAL_NAMES = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -61,10 +62,11 @@ def problems_of_plans(plans: object) -> list[str]:
         for field, value in plan.items():
             texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
             limit = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
-            if not {"features": texts, "domains": limit, "events": limit}.get(field, False):
+            days = limit and (value is None or 0 < value <= MOST_AUDIT_DAYS)
+            if not {"features": texts, "domains": limit, "events": limit, "audit_days": days}.get(field, False):
                 wrong.append(
                     f"TENANTRY_PLANS: {name}.{field} is not readable; `features` is a list of texts, `domains` and "
-                    "`events` are whole numbers or null."
+                    "`events` are whole numbers or null, and so is `audit_days`, from 1 to 36500."
                 )
     return wrong
 

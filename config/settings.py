@@ -181,7 +181,15 @@ TENANTRY_INVITATION_DAYS = environment.number(
 TENANTRY_PLANS = environment.mapping(
     "TENANTRY_PLANS",
     "What plans include other than by default, by plan: "
-    '`{"pro": {"features": ["core"], "domains": 10, "events": 500000}}`; a limit of `null` is none.',
+    '`{"pro": {"features": ["core"], "domains": 10, "events": 500000, "audit_days": 365}}`; a limit of `null` is none. '
+    "Migrate after a change of `audit_days`, for how many days an audit log is kept.",
+)
+TENANTRY_INSTALLATION_AUDIT_DAYS = environment.number(
+    "TENANTRY_INSTALLATION_AUDIT_DAYS",
+    2_557,
+    "For how many days the installation's own audit log is kept (up to 36500); 0 is for good, and then the months of "
+    "every organization's log stay on the disk too ([how](audit.md#how-long-it-is-kept)). Migrate after a change.",
+    validate=Range(min=0, max=36_500),
 )
 
 environment.section("Speed")
@@ -351,6 +359,9 @@ TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
 TENANTRY_DEMO_SIGN_IN = "sso.demo.ensure_sign_in"
 TENANTRY_CHECKPOINT_SIGNER = "keys.signing.sign_checkpoint"
 TENANTRY_CHECKPOINT_READER = "keys.signing.read_checkpoint"
+TENANTRY_CHECKPOINT_KEYS = "keys.signing.checkpoint_keys"
+TENANTRY_AUDIT_DAYS = "orgs.retention.audit_days"
+TENANTRY_STAFF_READ_RECORDER = "audit.services.staff_reads.record_staff_read"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).
 TENANTRY_HOT_ROUTES = {
     "/api/v1/keys/verify": "keys.hot.verification.verify_key",

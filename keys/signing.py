@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -138,6 +139,13 @@ def read_checkpoint(statement: str) -> dict[str, Any] | None:
     return claims if key.withdrawn_at is None else None
 
 
+def checkpoint_keys(statements: Iterable[str]) -> list[dict[str, str]]:
+    """The public keys behind such statements, as a key set has them: also those that have retired, none withdrawn."""
+    kids = {str(_header(statement).get("kid")) for statement in statements}
+    rows = SigningKey.objects.filter(kid__in=kids, withdrawn_at=None).order_by("id")
+    return [_published(row) for row in rows]
+
+
 def ourselves() -> str:
     """The audience of tokens that come back to us."""
     return settings.TENANTRY_URL
@@ -154,17 +162,18 @@ def purpose_of(token: str) -> Purpose | None:
 
 def published() -> list[dict[str, str]]:
     """The public keys as a key set has them (RFC 7517, RFC 8037), the oldest first."""
-    return [
-        {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": _base64url(bytes(row.public_key)),
-            "kid": row.kid,
-            "alg": ALGORITHM,
-            "use": "sig",
-        }
-        for row in _known(_needed()).values()
-    ]
+    return [_published(row) for row in _known(_needed()).values()]
+
+
+def _published(row: SigningKey) -> dict[str, str]:
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": _base64url(bytes(row.public_key)),
+        "kid": row.kid,
+        "alg": ALGORITHM,
+        "use": "sig",
+    }
 
 
 def new_signing_key(*, ready_at: datetime, signs_from: datetime | None) -> SigningKey:

@@ -14,13 +14,14 @@ class Plan:
     """`features` are names that licences tell products of; a limit of None means unlimited.
 
     `domains` counts the registered and seen hosts of an organization's projects, `events` what it tracks in a
-    calendar month (UTC).
+    calendar month (UTC), `audit_days` for how many days its audit log is kept.
     """
 
     name: str
     features: tuple[str, ...]
     domains: int | None
     events: int | None
+    audit_days: int | None
 
     @property
     def limits(self) -> dict[str, int | None]:
@@ -29,9 +30,12 @@ class Plan:
 
 
 DEFAULTS = {
-    "free": Plan("free", ("core",), domains=3, events=10_000),
-    "pro": Plan("pro", ("core", "pro"), domains=50, events=1_000_000),
-    "enterprise": Plan("enterprise", ("core", "pro", "enterprise"), domains=UNLIMITED, events=UNLIMITED),
+    "free": Plan("free", ("core",), domains=3, events=10_000, audit_days=90),
+    "pro": Plan("pro", ("core", "pro"), domains=50, events=1_000_000, audit_days=400),
+    # Seven years, rather than for good: a month of which one organization's records are kept stays as a whole.
+    "enterprise": Plan(
+        "enterprise", ("core", "pro", "enterprise"), domains=UNLIMITED, events=UNLIMITED, audit_days=2_557
+    ),
 }
 
 

@@ -96,6 +96,7 @@ class Command(OperatorCommand):
             {
                 "organization": names[report.organization_id],
                 "records": report.links,
+                "begins_after": report.begins_after,
                 "checkpoints": report.checkpoints,
                 "untrusted_checkpoints": report.untrusted,
                 "finding": report.finding and vars(report.finding),
@@ -111,6 +112,8 @@ class Command(OperatorCommand):
 def words_of(report: Report) -> str:
     """One line for people."""
     checked = f"{report.links} records hold, {report.checkpoints} checkpoints agree"
+    if report.begins_after:
+        checked = f"begins behind number {report.begins_after}, as was signed when older records were dropped; {checked}"
     if report.untrusted:
         checked += f", {report.untrusted} were signed with withdrawn keys and do not count"
     if report.finding is None:

@@ -1,4 +1,4 @@
-"""REST views of the ledger."""
+"""REST views of records, checkpoints and the catalogue of events."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response

@@ -1,4 +1,4 @@
-"""Dashboard pages of the ledger."""
+"""Pages of the records: the list, one of them, the latest."""
 
 from typing import Any
 

@@ -1,0 +1,58 @@
+"""For how many days audit logs are kept, by plan. The database is told too: it judges by itself what may be dropped."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db import connections
+from psycopg import sql
+
+from config.kernel.tenancy.scope import INSTALLATION_ID
+from orgs.models import Organization
+from orgs.plans import plan_of, plans
+
+KEPT_DAYS = """
+CREATE OR REPLACE FUNCTION audit_kept_days(plan text) RETURNS integer LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$ SELECT {days} $$
+"""
+
+
+def audit_days(organization_ids: Collection[UUID]) -> dict[UUID, int | None]:
+    """For how many days the records of each are kept, None for good; INSTALLATION_ID is the installation's own log.
+
+    One query. An organization that does not exist is not in the answer.
+    """
+    found = Organization.objects.filter(id__in=organization_ids).values_list("id", "plan")
+    days = {organization_id: plan_of(plan).audit_days for organization_id, plan in found}
+    if INSTALLATION_ID in organization_ids:
+        days[INSTALLATION_ID] = installation_days()
+    return days
+
+
+def installation_days() -> int | None:
+    """For how many days the installation's own log is kept; None for good."""
+    return settings.TENANTRY_INSTALLATION_AUDIT_DAYS or None
+
+
+def tell_database(using: str) -> None:
+    """Writes the function `audit_kept_days` anew; only the owner role may."""
+    days = {"": installation_days(), **{name: plan.audit_days for name, plan in plans().items()}}
+    cases = sql.SQL(" ").join(
+        sql.SQL("WHEN {} THEN {}").format(sql.Literal(name), sql.Literal(count)) for name, count in days.items()
+    )
+    with connections[using].cursor() as cursor:
+        case = sql.SQL("(CASE plan {} END)::integer").format(cases).as_string(cursor.connection)
+        cursor.execute(KEPT_DAYS.format(days=case))
+
+
+def tell_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
+    """Receiver of post_migrate. The function lasts: a database that was migrated before it was there is left alone."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_userbyid(proowner) = current_user FROM pg_proc WHERE oid = to_regproc('audit_kept_days')"
+        )
+        found = cursor.fetchone()
+    if found and found[0]:
+        tell_database(using)
