@@ -74,6 +74,9 @@ from sso.admin import (
 from sso.admin import connections as connection_pages
 from sso.admin import policies as policy_pages
 from sso.models import HandoverAddress, HandoverToken
+from webhooks import models as webhooks
+from webhooks.admin import deliveries as delivery_pages
+from webhooks.admin import endpoints as endpoint_pages
 
 # The theme evaluates expressions in attributes (Alpine) and writes inline styles. Only staff pages allow that.
 THEME_POLICY = {
@@ -222,3 +225,8 @@ site.register(orgs.PilotMember, policy_pages.PilotMemberAdmin)
 site.register(orgs.BreakGlassCode, policy_pages.BreakGlassCodeAdmin)
 site.register(orgs.SsoSignIn, policy_pages.SsoSignInAdmin)
 site.register(orgs.RemovedMember, policy_pages.RemovedMemberAdmin)
+site.register(webhooks.Endpoint, endpoint_pages.EndpointAdmin)
+site.register(webhooks.EndpointHour, endpoint_pages.EndpointHourAdmin)
+site.register(webhooks.Delivery, delivery_pages.DeliveryAdmin)
+site.register(webhooks.Attempt, delivery_pages.AttemptAdmin)
+site.register(webhooks.OutboxEntry, delivery_pages.OutboxEntryAdmin)

@@ -12,6 +12,6 @@ def everything() -> dict[str, list[Any]]:
     with system_scope("tests compare all rows"):
         return {
             model._meta.db_table: list(model._base_manager.order_by("pk").values())
-            for app in ("audit", "orgs", "projects", "keys", "sso")
+            for app in ("audit", "orgs", "projects", "keys", "sso", "webhooks")
             for model in apps.get_app_config(app).get_models()
         }

@@ -16,6 +16,7 @@ from orgs.services.roles import create_role
 from tests.api.rows import everything
 from tests.sso.providers import certificate
 from tests.sso.rows import connection_rows
+from tests.webhooks.rows import endpoint_rows
 
 WRITING = [
     (method, route)
@@ -90,6 +91,16 @@ GOOD = {
     "create_sso_connection": {"name": "New", "protocol": "saml", **SAML, "enabled": True, "default_role": "viewer"},
     "update_sso_connection": {"name": "New", **SAML, "enabled": True, "default_role": "viewer"},
     "map_sso_group": {"group": "x", "role": "viewer"},
+    "create_webhook_endpoint": {
+        "url": "https://93.184.215.14/x", "events": ["key.*"], "project": "rocket", "description": "x",
+        "headers": {"X-Team": "a"},
+    },
+    "update_webhook_endpoint": {
+        "url": "https://93.184.215.14/x", "events": ["key.*"], "project": "rocket", "description": "x",
+        "headers": {"X-Team": "a"}, "enabled": True,
+    },
+    "rotate_webhook_secret": {"overlap_seconds": 60},
+    "replay_webhook_endpoint": {"since": "2026-01-01T00:00:00Z"},
     "login": {"email": "a@b.example", "password": "x", "otp": "123456", "organization": "acme"},
     "login_social": {"provider": "google", "token": "x", "otp": "123456", "organization": "acme"},
     "begin_device_authorization": {"client_name": "x"},
@@ -140,6 +151,7 @@ def values(cast):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
         connected = connection_rows()
+        hooked = endpoint_rows()
     return {
         "organization": "acme",
         "project": "rocket",
@@ -160,6 +172,8 @@ def values(cast):
         "agent": "agt_01h455vb4pex5vsknk084sn02q",
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,
+        "endpoint": hooked.endpoint.public_id,
+        "delivery": hooked.delivered.public_id,
         "resource": "res_01h455vb4pex5vsknk084sn02q",
     }
 

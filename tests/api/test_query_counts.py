@@ -7,10 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Agent, Key, PersonalToken, TokenSession
 from orgs.models import CustomRole, Invitation, Membership, Organization, User
 from projects.models import Project, ProjectMembership, Resource
+from tests.webhooks.rows import endpoint_rows
+from webhooks.models import Delivery, Endpoint
 
 ACME = "/api/v1/orgs/acme"
 ROCKET = f"{ACME}/projects/rocket"
@@ -89,6 +92,15 @@ def add_session(cast, number):
     )  # fmt: skip
 
 
+def add_endpoint(cast, number):
+    endpoint_rows(description=str(number))
+
+
+def add_delivery(cast, number):
+    endpoint = Endpoint.objects.first() or endpoint_rows().endpoint
+    Delivery.objects.create(endpoint=endpoint, event_id=new_id(), event="key.created", due_at=timezone.now())
+
+
 LISTS = [
     ("/api/v1/orgs", add_organization),
     ("/api/v1/whoami", add_organization),
@@ -103,6 +115,8 @@ LISTS = [
     ("/api/v1/me/sessions", add_session),
     (f"{ROCKET}/agents", add_agent),
     (f"{ACME}/audit-events", add_key),
+    (f"{ACME}/webhook-endpoints", add_endpoint),
+    (f"{ACME}/webhook-deliveries", add_delivery),
 ]
 
 

@@ -38,6 +38,7 @@ from projects.models import Domain, Resource, SeenDomain
 from sso.models import HandoverAddress
 from tests.cast import Cast
 from tests.sso.rows import connection_rows
+from tests.webhooks.rows import endpoint_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
@@ -91,6 +92,7 @@ def existing(cast):
         email_domain = EmailDomain.objects.create(domain="acme.example", token="t")
         agent, _ = create_agent(actor=SYSTEM, holder=frozenset(), project_id=cast.project.id, name="Builder")
         connected = connection_rows()
+        hooked = endpoint_rows()
         event = AuditEvent.objects.order_by("-id").first()
     return {
         "organization": cast.acme.public_id,
@@ -113,6 +115,8 @@ def existing(cast):
         "resource": resource.trn,
         "connection": connected.connection.public_id,
         "mapping": connected.mapping.public_id,
+        "endpoint": hooked.endpoint.public_id,
+        "delivery": hooked.failed.public_id,
     }
 
 

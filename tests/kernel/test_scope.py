@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
-from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
+from audit.models import AuditBeginning, AuditBlock, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
@@ -40,6 +40,8 @@ from sso.models import (
     UsedAssertion,
 )
 from tests.cast import Cast
+from tests.webhooks.rows import endpoint_rows
+from webhooks.models import OutboxEntry
 
 LEDGER = {AuditBeginning, AuditCheckpoint, AuditEvent, AuditSeal}
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
@@ -87,6 +89,9 @@ def furnished(cast: Cast) -> Cast:
                 sequence=0, digest=b"d" * 32, dropped_before="2020-01-01T00:00:00Z", statement="signed"
             )
             AuditExport.objects.create(format="csv")
+            AuditBlock.objects.create(id=project.id, first_id=project.id, sequence=128, width=0)
+            endpoint_rows()
+            OutboxEntry.objects.get_or_create(id=AuditEvent.objects.first().id)
     return cast
 
 

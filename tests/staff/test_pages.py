@@ -71,6 +71,7 @@ from sso.models import (
 from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.gateway import make_gateway
+from tests.webhooks.rows import ADDRESS, endpoint_rows
 
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 # Ciphertext, digests and notes for processes, which nobody can read, and nothing to do with them by themselves; and
@@ -118,6 +119,7 @@ def world(cast: Cast) -> Iterator[Cast]:
             sign_in={}, browser_session_id=cast.viewer.id, expires_at=timezone.now(),
         )  # fmt: skip
         furnish_sign_in(cast)
+        endpoint_rows()
     Passkey.objects.create(
         user=cast.viewer, name="Laptop", credential_id=b"sealed-credential", public_key=b"sealed-public-key"
     )
@@ -178,7 +180,7 @@ def test_every_model_of_ours_has_staff_pages():
     ours = {
         model
         for model in apps.get_models()
-        if model._meta.app_label in {"audit", "orgs", "projects", "keys", "sso"}
+        if model._meta.app_label in {"audit", "orgs", "projects", "keys", "sso", "webhooks"}
         and not (model._meta.auto_created or model._meta.proxy)
     }
     assert ours - set(site._registry) == UNREGISTERED
@@ -258,6 +260,7 @@ def test_no_secret_is_on_any_page(staff: Client, world: Cast):
     with system_scope("a test looks at everything"):
         hidden = [key.digest for key in Key.objects.all()] + [row.token_hash for row in Invitation.objects.all()]
     needles = {world.secret_key, world.tokens[world.owner.email], world.owner.password}
+    needles |= {ADDRESS, "the-bearer-of-acme", "whsec_", "<h1>Busy</h1>"}
     for digest in hidden:
         needles |= {bytes(digest).hex(), base64.b64encode(bytes(digest)).decode(), repr(bytes(digest))}
     for beginning in SEALED_OR_HASHED:

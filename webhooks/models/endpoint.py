@@ -86,7 +86,7 @@ class Endpoint(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.name
 
     @property
     def public_id(self) -> str:
