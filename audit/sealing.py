@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
-from audit.models import Sealer
+from audit.models import BLOCK, Sealer
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 
 BATCH = 2000
@@ -56,6 +56,7 @@ INSERT INTO audit_seal (id, org_id, created_at, sequence, digest)
 SELECT record, organization, %s, place, digest
 FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bytea[]) AS link (record, organization, place, digest)
 """
+ADD_BLOCKS = "SELECT audit_add_blocks(%s::uuid[], %s::bigint[])"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def _link(rows: Iterable[tuple[Any, ...]]) -> None:
     rows = list(rows)
     heads = {organization: (0, first_digest(organization)) for organization in {row[1] for row in rows}}
     records, organizations, places, digests = list[UUID](), list[UUID](), list[int](), list[bytes]()
+    blocks_of, block_ends = list[UUID](), list[int]()
     with connection.cursor() as cursor:
         cursor.execute(HEADS, [list(heads)])
         heads.update({organization: (place, bytes(digest)) for organization, place, digest in cursor.fetchall()})
@@ -158,4 +160,9 @@ def _link(rows: Iterable[tuple[Any, ...]]) -> None:
             organizations.append(row[1])
             places.append(heads[row[1]][0])
             digests.append(heads[row[1]][1])
+            if heads[row[1]][0] % BLOCK == 0:
+                blocks_of.append(row[1])
+                block_ends.append(heads[row[1]][0])
         cursor.execute(INSERT, [timezone.now(), records, organizations, places, digests])
+        if blocks_of:  # for the indexer (audit/indexing.py)
+            cursor.execute(ADD_BLOCKS, [blocks_of, block_ends])

@@ -2,13 +2,19 @@
 
 from celery import shared_task
 
-from audit import checkpoints, partitions, sealing
+from audit import checkpoints, indexing, partitions, sealing
 
 
 @shared_task(name="audit.seal")
 def seal() -> str:
     """Seals what has been recorded. Outcome: `sealed N`."""
     return f"sealed {sealing.seal_all()}"
+
+
+@shared_task(name="audit.index")
+def index() -> str:
+    """Writes the words by which sealed records are found. Outcome: `indexed N blocks`."""
+    return f"indexed {indexing.index_all()} blocks"
 
 
 @shared_task(name="audit.make_checkpoints")

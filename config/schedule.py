@@ -10,6 +10,7 @@ CELERY_TIMEZONE = "UTC"
 # Each task with how often, in seconds.
 CELERY_BEAT_SCHEDULE = {
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
+    "index the audit log": {"task": "audit.index", "schedule": 2.0, "options": {"expires": 5.0}},
     "make partitions of the audit log": {"task": "audit.make_partitions", "schedule": 24 * 3600.0},
     "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},

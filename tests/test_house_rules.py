@@ -30,6 +30,8 @@ APPS = ("audit", "config", "keys", "orgs", "projects", "sso", "webhooks")
 # Every way across tenants, by its reason. Whoever adds one must be able to defend it here.
 SYSTEM_SCOPES = {
     ("audit/checkpoints.py", "the organizations whose logs are sealed"),
+    ("audit/indexing.py", "index the records of every organization"),
+    ("audit/indexing.py", "make the blocks of the ledger again"),
     ("audit/sealing.py", "seal the records of every organization"),
     ("config/admin.py", "staff pages"),
     ("config/kernel/api/idempotency.py", "idempotency key"),

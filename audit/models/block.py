@@ -9,6 +9,7 @@ from django.db import models
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 
 BLOCK = 128
+PLACE_BYTES = BLOCK // 8
 
 
 class AuditBlock(TenantModel):
@@ -29,7 +30,9 @@ class AuditBlock(TenantModel):
     places = models.BinaryField(
         null=True, help_text="For each of the terms 16 bytes: a bit for each record that has the word."
     )
-    members = models.BinaryField(null=True, help_text="The ids of its records, 16 bytes each, in the order of the bits.")
+    members = models.BinaryField(
+        null=True, help_text="The ids of its records, 16 bytes each, in the order of the bits."
+    )
 
     objects: ClassVar = TenantManager.from_queryset(TenantQuerySet)()
 

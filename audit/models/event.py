@@ -24,6 +24,11 @@ def first_id_at(moment: datetime) -> UUID:
     return UUID(int=milliseconds << RANDOM_BITS)
 
 
+def moment_of(record_id: UUID) -> datetime:
+    """When a record of this id was made, to the millisecond."""
+    return EPOCH + timedelta(milliseconds=record_id.int >> RANDOM_BITS)
+
+
 class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
     """Reads of the ledger."""
 
