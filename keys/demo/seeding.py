@@ -199,6 +199,7 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
         ensure_usage(organization)
         import_string(settings.TENANTRY_DEMO_SIGN_IN)(organization)
         ensure_agents(projects[0], *developer)
+        import_string(settings.TENANTRY_DEMO_WEBHOOKS)(organization)
     ensure_session(people[Role.OWNER].user, world.people[Role.OWNER])
     return {
         "id": organization.public_id,
