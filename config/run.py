@@ -168,8 +168,11 @@ class Supervisor:
         web = [python, "-m", "granian", "--interface", "wsgi", "--host", ADDRESS, "--port", str(self._port)]
         limits = ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "8s"]
         self._start_program("web", [*web, *limits, "config.wsgi:application"], WEB_STOP)
-        worker = ["worker", "--loglevel", "INFO", "--concurrency", str(WORKER_PROCESSES)]
-        self._start_program("worker", [*celery, *worker, "--without-gossip", "--without-mingle"], WORKER_STOP)
+        worker = [*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        many = ["--queues", "celery", "--concurrency", str(WORKER_PROCESSES), "--hostname", "worker@%h"]
+        self._start_program("worker", [*worker, *many], WORKER_STOP)
+        alone = ["--queues", "webhooks", "--pool", "solo", "--prefetch-multiplier", "1", "--hostname", "deliveries@%h"]
+        self._start_program("deliveries", [*worker, *alone], WORKER_STOP)
         schedule = [
             "beat",
             "--loglevel",
@@ -234,11 +237,11 @@ class Supervisor:
         for name, lines, important in self._followed:
             for line in lines.read():
                 if important(line):
-                    print(f"{name:>6} | {line}", flush=True)
+                    print(f"{name:>10} | {line}", flush=True)
 
     def end(self) -> None:
-        """End everything: web server, beat, worker, Valkey, PostgreSQL. A second Ctrl-C hurries."""
-        order = {"web": 0, "beat": 1, "worker": 2}
+        """End everything: web server, beat, workers, Valkey, PostgreSQL. A second Ctrl-C hurries."""
+        order = {"web": 0, "beat": 1, "deliveries": 2, "worker": 3}
         for child, ladder in sorted(self._programs, key=lambda program: order[program[0].name]):
             child.stop(ladder, self._stop.hurried)
         self._programs.clear()

@@ -7,10 +7,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# Deliveries have workers of their own, each of which is busy with one long task.
+CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
 # Each task with how often, in seconds.
 CELERY_BEAT_SCHEDULE = {
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
     "index the audit log": {"task": "audit.index", "schedule": 2.0, "options": {"expires": 5.0}},
+    "deliver webhooks": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2.0}},
     "make partitions of the audit log": {"task": "audit.make_partitions", "schedule": 24 * 3600.0},
     "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},

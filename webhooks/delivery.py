@@ -1,40 +1,161 @@
-"""The whole way of what is due: fan out, claim, send, record."""
+"""The whole way of what is due, in two threads: one keeps the connections busy, one does the database's work.
 
+No batch waits for its slowest call: each answer makes room for the next delivery at once. A worker that is killed
+leaves deliveries that it had taken and not written; they are due again when the lease on them is over.
+"""
+
+import sys
+import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from config.kernel.tenancy.models import new_id
-from webhooks.claiming import Claim, Claims
-from webhooks.fan_out import fan_out
-from webhooks.recording import Result, give_up, record_results
-from webhooks.sending import Answer, Call, Sender
+from webhooks.claiming import Claim
+from webhooks.desk import LOOK_SECONDS, Desk, close_connection
+from webhooks.recording import Result
+from webhooks.sending import SECONDS, Answer, Call, Sender
 from webhooks.signing import signatures
 
-CONNECTIONS = 100
-ROOM = 10
+logger = structlog.get_logger()
+
+# At the end of a run the connections run empty, so a run is long.
+LONGEST_RUN = 900.0
+# What a worker that is asked to stop lets end by itself.
+STOP_SECONDS = 3.0
+# Enough that writing them together is worth it, and the longest that they wait for that.
+WORTH_WRITING = 100
+WRITE_SECONDS = 0.02
+# After an error of the database.
+PAUSE_SECONDS = 0.5
+# So often the desk tries to write the last of a run.
+TURNS_AT_THE_END = 5
+# A call that is begun so long before the end of the lease ends within it, and is written.
+SPARE = timedelta(seconds=2 * SECONDS)
+# By default a thread that computes keeps the interpreter for 5 ms, a tenth of what many receivers need to answer.
+SWITCH_SECONDS = 0.0005
+
+
+class Delivering:
+    """One run of a worker."""
+
+    def __init__(self, connections: int) -> None:
+        self.desk = Desk(connections)
+        self.sender = Sender(connections)
+        self._bell = threading.Event()
+        self._is_ending = self._has_ended = False
+        self._failure: Exception | None = None
+        self._patience = TURNS_AT_THE_END
+
+    def run(self, *, seconds: float, stopped: Callable[[], bool]) -> int:
+        """Delivers for that long, or until it is to stop. Returns how many attempts were made.
+
+        Goes on when the database has been away. Raises whatever else ends the work at the desk.
+        """
+        thread = threading.Thread(target=self._work, name="webhook desk", daemon=True)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        thread.start()
+        try:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and not stopped() and thread.is_alive():
+                self.send(LOOK_SECONDS)
+            self._run_empty(thread, stopped)
+        finally:
+            self._has_ended = True
+            self._bell.set()
+            thread.join()
+            self.sender.close()
+            sys.setswitchinterval(interval)
+        if self._failure is not None:
+            raise self._failure
+        return self.desk.written
+
+    def run_here(self) -> int:
+        """Delivers what is due now, in this thread alone. Returns how many attempts were made."""
+        try:
+            while self.desk.turn() or self.desk.taken:
+                self.send(LOOK_SECONDS)
+        finally:
+            self.sender.close()
+        return self.desk.written
+
+    def send(self, longest: float) -> None:
+        """Begins what is ready, and takes the answers that have come. Waits up to `longest` seconds for some."""
+        ready, ended = self.desk.ready, self.desk.ended
+        latest = timezone.now() + SPARE
+        while self.sender.room and ready:
+            claim = ready.popleft()
+            if claim.until < latest:
+                self.desk.unsent.append(claim)
+            else:
+                self.sender.begin(call_of(claim))
+        answers = self.sender.wait(longest)
+        ended.extend(map(result_of, answers))
+        if answers and (len(ended) >= WORTH_WRITING or not ready):
+            self._bell.set()
+
+    def _run_empty(self, thread: threading.Thread, stopped: Callable[[], bool]) -> None:
+        """Lets what is on its way end while there is time for it, and lets go of the rest."""
+        self._is_ending = True
+        end = time.monotonic() + SECONDS
+        while self.sender.calls and thread.is_alive():
+            if stopped():
+                end = min(end, time.monotonic() + STOP_SECONDS)
+            if time.monotonic() >= end:
+                break
+            self._let_go()
+            self.send(LOOK_SECONDS)
+        self.desk.unsent.extend(call.token[0] for call in self.sender.break_off())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        while self.desk.ready:
+            self.desk.unsent.append(self.desk.ready.popleft())
+
+    def _work(self) -> None:
+        """The other thread."""
+        try:
+            while not (self._has_ended and self._has_written_all()):
+                is_busy = self._turn()
+                if is_busy:
+                    self.sender.wake()
+                self._bell.wait(WRITE_SECONDS if is_busy or self.desk.taken else LOOK_SECONDS)
+                self._bell.clear()
+        except Exception as failure:  # noqa: BLE001 - it is raised again in the thread that waits for this one
+            self._failure = failure
+        finally:
+            close_connection()
+
+    def _turn(self) -> bool:
+        """One turn at the desk. False when there was nothing to do, or the database was away."""
+        try:
+            return self.desk.write() if self._is_ending else self.desk.turn()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("deliveries wait for the database", error=type(error).__name__)
+            close_connection()
+            time.sleep(PAUSE_SECONDS)
+            return False
+
+    def _has_written_all(self) -> bool:
+        """Whether the thread may end: after the run it tries for some seconds only."""
+        self._patience -= 1
+        return not (self.desk.ended or self.desk.unsent) or self._patience < 0
+
+
+def deliver(*, seconds: float = LONGEST_RUN, stopped: Callable[[], bool]) -> int:
+    """Delivers for that long, or until `stopped`, which is asked often. Returns how many attempts were made."""
+    return Delivering(settings.TENANTRY_WEBHOOK_CONNECTIONS).run(seconds=seconds, stopped=stopped)
 
 
 def deliver_due() -> int:
-    """Delivers what is due now, in this thread. Returns how many attempts were made."""
-    while fan_out():
-        continue
-    claims, sender, attempts = Claims(), Sender(CONNECTIONS), 0
-    try:
-        while taken := claims.take(sender.room, room=ROOM):
-            give_up([claim for claim in taken if claim.body is None], timezone.now())
-            for claim in taken:
-                if claim.body is not None:
-                    sender.begin(call_of(claim))
-            results = []
-            while sender.calls:
-                results += [result_of(answer) for answer in sender.wait(1.0)]
-            record_results(results)
-            attempts += len(results)
-    finally:
-        sender.close()
-    return attempts
+    """Delivers what is due now and returns how many attempts were made."""
+    return Delivering(settings.TENANTRY_WEBHOOK_CONNECTIONS).run_here()
 
 
 def call_of(claim: Claim) -> Call:

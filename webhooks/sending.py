@@ -4,6 +4,7 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -18,6 +19,7 @@ from webhooks.models import Attempt
 from webhooks.models.delivery import RESPONSE_LENGTH
 
 CONNECT_SECONDS, SECONDS = 5, 15
+IDLE_SECONDS, LONGEST_CONNECTION = 30, 300
 # Of an answer that is longer the rest stays unread, and the connection is closed.
 MOST_READ = 64 * 1024
 OURS = (
@@ -83,6 +85,9 @@ class _Handle:
         curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
         curl.setopt(pycurl.TIMEOUT, SECONDS)
         curl.setopt(pycurl.USERAGENT, "Tenantry")
+        # A connection that was judged and opened long ago may lead to where the host no longer is.
+        curl.setopt(pycurl.MAXAGE_CONN, IDLE_SECONDS)
+        curl.setopt(pycurl.MAXLIFETIME_CONN, LONGEST_CONNECTION)
         curl.setopt(pycurl.SSL_VERIFYPEER, 1)
         curl.setopt(pycurl.SSL_VERIFYHOST, 2)
         curl.setopt(pycurl.CAINFO, settings.TENANTRY_WEBHOOK_CA_FILE or certifi.where())
@@ -133,6 +138,10 @@ class Sender:
         self._busy: set[_Handle] = set()
         self._selector = selectors.DefaultSelector()
         self._deadline: float | None = None
+        self._waking, self._waker = socket.socketpair()
+        for each in (self._waking, self._waker):
+            each.settimeout(0)
+        self._selector.register(self._waking, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -161,6 +170,9 @@ class Sender:
         if self._deadline is not None:
             seconds = min(seconds, max(self._deadline - now, 0.0))
         for key, mask in self._selector.select(seconds):
+            if key.fileobj is self._waking:
+                self._waking.recv(1024)
+                continue
             ready = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
                 pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
             )
@@ -170,15 +182,32 @@ class Sender:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return self._ended()
 
-    def close(self) -> None:
-        """Breaks off what is on its way."""
+    def wake(self) -> None:
+        """Ends `wait` at once. The only method for other threads."""
+        with suppress(BlockingIOError):  # it has been woken many times already
+            self._waker.send(b"!")
+
+    def break_off(self) -> list[Call]:
+        """Ends every connection with a call on its way. Returns those calls."""
+        calls = []
         for handle in self._busy:
             self._multi.remove_handle(handle.curl)
-        for handle in (*self._busy, *self._free):
-            handle.curl.close()
             handle.let_go()
+            if handle.call is not None:
+                calls.append(handle.call)
+        self._free += self._busy
+        self._busy.clear()
+        return calls
+
+    def close(self) -> None:
+        """Breaks off what is on its way, and ends everything."""
+        self.break_off()
+        for handle in self._free:
+            handle.curl.close()
         self._multi.close()
         self._selector.close()
+        self._waking.close()
+        self._waker.close()
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         """libcurl says what it waits for at a socket."""

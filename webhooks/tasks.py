@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
+from celery.worker import state
 from django.db import Error
 
 from webhooks import delivery, mail, replaying, tidying
@@ -11,8 +12,13 @@ from webhooks import delivery, mail, replaying, tidying
 
 @shared_task(name="webhooks.deliver")
 def deliver() -> str:
-    """Delivers what is due. Outcome: `made N attempts`."""
-    return f"made {delivery.deliver_due()} attempts"
+    """Delivers until its time is over or the worker is to stop. Outcome: `made N attempts`."""
+    return f"made {delivery.deliver(stopped=_is_stopping)} attempts"
+
+
+def _is_stopping() -> bool:
+    """Whether this worker was told to end, warm or cold. Told with the exit code 0, Celery notes 0."""
+    return any(told is not None and told is not False for told in (state.should_stop, state.should_terminate))
 
 
 @shared_task(name="webhooks.mail_disabled", autoretry_for=(OSError,), retry_backoff=True, max_retries=8)

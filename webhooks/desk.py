@@ -1,0 +1,111 @@
+"""The database's side of a delivery worker: takes what is due, and writes what became of it."""
+
+import time
+from collections import deque
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from webhooks.claiming import Claim, Claims
+from webhooks.fan_out import BATCH, fan_out
+from webhooks.models import Attempt
+from webhooks.pace import FIRST, Pace
+from webhooks.recording import Result, give_up, record_results
+
+logger = structlog.get_logger()
+
+# For each connection: one delivery that is on its way, and others to follow it without waiting for the database.
+TAKEN_FOR_EACH = 4
+MOST_WRITTEN = 500
+# How often outbox and deliveries are looked at while nothing ends.
+LOOK_SECONDS = 0.1
+UNANSWERED = frozenset({Attempt.Outcome.TIMED_OUT, Attempt.Outcome.UNREACHABLE})
+
+
+class Desk:
+    """Fills `ready` with deliveries to send, and writes what is put into `ended`.
+
+    Deliveries that are not sent after all are put into `unsent`. Another thread may use the three.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self.ready: deque[Claim] = deque()
+        self.ended: deque[Result] = deque()
+        self.unsent: deque[Claim] = deque()
+        self.written = 0
+        self._pace = Pace(connections, connections * TAKEN_FOR_EACH)
+        self._claims = Claims()
+        self._look_at = 0.0
+
+    @property
+    def taken(self) -> int:
+        """How many deliveries are taken and not written yet."""
+        return self._pace.taken
+
+    def turn(self) -> bool:
+        """Writes, then takes. False when there was nothing to do. Raises django.db.Error, and nothing is lost."""
+        has_written = self.write()
+        has_taken = self.take(has_written=has_written)
+        return has_written or has_taken
+
+    def write(self) -> bool:
+        """Writes what has ended, and lets go of what is not sent. False when there was nothing."""
+        results = [self.ended[place] for place in range(min(len(self.ended), MOST_WRITTEN))]
+        unsent = [self.unsent[place] for place in range(len(self.unsent))]
+        if results:
+            _record(results)
+        if unsent:
+            self._claims.release(unsent)
+        # Not before they are written: when the database fails, they are tried again.
+        for result in results:
+            self.ended.popleft()
+            outcome = result.answer.outcome
+            seconds = result.answer.milliseconds / 1000
+            self._pace.end(result.claim.target.id, seconds=seconds, answered=outcome not in UNANSWERED)
+        for claim in unsent:
+            self.unsent.popleft()
+            self._pace.put_back(claim.target.id)
+        self.written += len(results)
+        return bool(results or unsent)
+
+    def take(self, *, has_written: bool) -> bool:
+        """Takes what is due. False when there was nothing, or it is too early to look again."""
+        now = time.monotonic()
+        is_more = False
+        if now >= self._look_at:
+            is_more = fan_out() >= BATCH
+            self._look_at = now if is_more else now + LOOK_SECONDS
+        elif not has_written:
+            return False
+        if self._pace.room <= 0:
+            return is_more
+        self._pace.forget()
+        claims = self._claims.take(self._pace.room, room=FIRST, rooms=self._pace.rooms())
+        lost = [claim for claim in claims if claim.body is None]
+        for claim in claims:
+            if claim.body is not None:
+                self._pace.take(claim.target.id)
+                self.ready.append(claim)
+        give_up(lost, timezone.now())
+        return is_more or bool(claims)
+
+
+def _record(results: list[Result]) -> None:
+    """Raises OperationalError or InterfaceError when the database does not answer, or two were in each other's way."""
+    try:
+        record_results(results)
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        if len(results) == 1:
+            # It is delivered once more when its lease is over, rather than stopping all others.
+            logger.exception("an attempt could not be recorded", delivery=str(results[0].claim.id))
+            return
+        for result in results:
+            _record([result])
+
+
+def close_connection() -> None:
+    """Gives the thread's connection back, or drops a broken one."""
+    connection.close()
