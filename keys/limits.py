@@ -2,8 +2,8 @@
 
 A window begins with the first use and lasts its seconds. A process takes tokens out of it in small leases, so that a
 busy key needs no trip to the store for each request. What is leased is counted as used: the limit is never passed.
-What a process leases and does not use is lost to the others until the window ends, at most a hundredth of the limit
-and an eighth of what is left, so a key may be refused that much too early.
+What a process leases and does not use is lost to the others until the window ends, at most a hundredth of the limit,
+and an eighth of what it knew to be left, so a key may be refused that much too early.
 """
 
 import itertools
@@ -11,8 +11,10 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from uuid import UUID
 
+import hiredis
 import redis
 import structlog
 from django.conf import settings
@@ -30,19 +32,12 @@ DROPPED = 64
 STORE_TIMEOUT = 1.0
 GRANTED, REFUSED = True, False
 
-# KEYS: the window. ARGV: limit, wanted at least, lease beyond that, milliseconds. Answers granted, left, milliseconds.
-# An eighth of what is left at most, so that leases get smaller as the limit comes near.
-TAKE = """
-local used = tonumber(redis.call('GET', KEYS[1]) or '0')
-local left = tonumber(ARGV[1]) - used
-local rest = used == 0 and tonumber(ARGV[4]) or redis.call('PTTL', KEYS[1])
-local cost = tonumber(ARGV[2])
-if left < cost then return {0, math.max(left, 0), rest} end
-local granted = cost + math.min(tonumber(ARGV[3]), math.floor((left - cost) / 8))
-redis.call('INCRBY', KEYS[1], granted)
-if used == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
-return {granted, left - granted, rest}
-"""
+# The window begins if there is none, so much is added to what was used in it, and so long it lasts. Three commands in
+# one message: a script that does the same costs the store twice as much.
+TAKE = b"*6\r\n$3\r\nSET\r\n%b$1\r\n0\r\n$2\r\nPX\r\n%b$2\r\nNX\r\n*3\r\n$6\r\nINCRBY\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b"
+ADD = b"*3\r\n$6\r\nINCRBY\r\n%b%b"
+LAST = b"*3\r\n$7\r\nPEXPIRE\r\n%b%b"
+PIECE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +79,13 @@ def take(key: KeyFacts, cost: int) -> Left:
         if lease is not None and lease.ends > now and lease.tokens >= cost and lease.terms == terms:
             lease.tokens -= cost
             return Left(GRANTED, limit, lease.elsewhere + lease.tokens, _seconds(lease.ends - now))
+    spare = limit // LEASE_OF_LIMIT
+    if lease is not None and lease.ends > now and lease.terms == terms:
+        spare = min(spare, lease.elsewhere // 8)  # so that leases get smaller as the limit comes near
     name = window_name(key.project.organization.id, key.public_id, limit, window)
     try:
-        granted, left, milliseconds = _script()(name, limit, cost, limit // LEASE_OF_LIMIT, window * 1000)
-    except redis.RedisError as error:
+        granted, left, milliseconds = _windows()(name, limit, cost, spare, window * 1000)
+    except (redis.RedisError, OSError) as error:
         logger.warning("rate limits cannot be counted", error=type(error).__name__)
         return Left(REFUSED, limit, 0, 1)
     ends = now + milliseconds / 1000  # from before the question, so that no lease outlives its window
@@ -98,7 +96,7 @@ def take(key: KeyFacts, cost: int) -> Left:
         # Another thread may have taken a lease meanwhile. One that ends half a window earlier is of the last window.
         same_window = held is not None and held.terms == terms and held.ends > now and ends - held.ends < window / 2
         spare = granted - cost + (held.tokens if held is not None and same_window else 0)
-        if spare:
+        if spare or limit >= LEASE_OF_LIMIT:
             if len(_leases) >= MOST_LEASES:
                 for oldest in list(itertools.islice(_leases, DROPPED)):
                     del _leases[oldest]
@@ -121,45 +119,91 @@ def _seconds(rest: float) -> int:
     return max(1, int(rest + 0.999))
 
 
-class TakeScript:
-    """Runs TAKE on a connection of each thread's own, past the command machinery of the client: it is asked often."""
+class Windows:
+    """Counts in the store, on a connection of each thread's own and past the command machinery of the client, which
+    costs as much as the trip: it is asked often.
+    """
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool(
             **parse_url(url),
             socket_timeout=STORE_TIMEOUT,
             socket_connect_timeout=STORE_TIMEOUT,
+            protocol=2,
         )
-        self._digest = ""
         self._own = threading.local()
 
     def __call__(self, name: str, limit: int, cost: int, spare: int, milliseconds: int) -> tuple[int, int, int]:
-        """Raises redis.RedisError."""
-        try:
-            return self._run(name, limit, cost, spare, milliseconds)
-        except redis.exceptions.NoScriptError:
-            self._digest = ""
-            return self._run(name, limit, cost, spare, milliseconds)
-        except redis.ConnectionError:  # the store was restarted: once more on a new connection
-            return self._run(name, limit, cost, spare, milliseconds)
+        """Takes `cost` tokens of a window and up to `spare` more, or none when it has not `cost` left.
 
-    def _run(self, *arguments: str | int) -> tuple[int, int, int]:
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = self._pool.get_connection()
+        Answers how many were granted, how many are left in the store, and for how many milliseconds the window lasts.
+        Raises redis.RedisError and OSError; what was asked for then may have been counted.
+        """
+        window, wanted = text(name), cost + spare
+        _, used, rest = self._asked(TAKE % (window, text(milliseconds), window, text(wanted), window), answers=3)
+        before = used - wanted
+        if rest < 0:  # it ended between two commands, and the next one must end as well
+            self._asked(LAST % (window, text(milliseconds)), answers=1)
+            rest = milliseconds
+        left = max(limit - before, 0)
+        if left < cost:
+            if left:  # somebody may still want less
+                self._asked(ADD % (window, text(-wanted)), answers=1)
+            return 0, left, rest
+        granted = min(wanted, left)
+        return granted, left - granted, rest
+
+    def _asked(self, message: bytes, answers: int) -> list[int]:
         try:
-            if not self._digest:
-                connection.send_command("SCRIPT", "LOAD", TAKE)
-                self._digest = connection.read_response().decode()
-            connection.send_packed_command(connection.pack_command("EVALSHA", self._digest, 1, *arguments))
-            return connection.read_response()
-        except redis.exceptions.NoScriptError:
-            raise
+            return self._sent(message, answers)
+        except (redis.ConnectionError, ConnectionError):  # the store was restarted: once more on a new connection
+            return self._sent(message, answers)
+
+    def _sent(self, message: bytes, answers: int) -> list[int]:
+        connection = getattr(self._own, "connection", None)
+        try:
+            if connection is None:
+                connection = self._own.connection = self._pool.get_connection()
+                self._own.reader = hiredis.Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
+            # The client has logged in, chosen the database and encrypted; all of its classes have their socket there.
+            found = _exchanged(connection._sock, self._own.reader, message, answers)
         except Exception:
-            connection.disconnect()
+            self._forget()
             raise
+        for answer in found:
+            if isinstance(answer, Exception):
+                raise answer
+        return found
+
+    def _forget(self) -> None:
+        """Ends the thread's connection: answers to what was asked last may still come on it."""
+        connection = getattr(self._own, "connection", None)
+        self._own.connection = None
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)
+
+
+def _exchanged(line: Any, reader: hiredis.Reader, message: bytes, answers: int) -> list[Any]:
+    line.sendall(message)
+    found: list[Any] = []
+    while len(found) < answers:
+        answer = reader.gets()
+        if answer is not False:  # what it says while an answer is not whole
+            found.append(answer)
+        elif piece := line.recv(PIECE):
+            reader.feed(piece)
+        else:
+            raise redis.ConnectionError
+    return found
+
+
+def text(value: str | int) -> bytes:
+    """A word of a command, as RESP writes it."""
+    written = str(value).encode()
+    return b"$%d\r\n%b\r\n" % (len(written), written)
 
 
 @cache
-def _script() -> TakeScript:
-    return TakeScript(settings.CACHES["default"]["LOCATION"])
+def _windows() -> Windows:
+    return Windows(settings.CACHES["default"]["LOCATION"])

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+import redis
+from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
@@ -95,9 +97,25 @@ def test_four_processes_never_pass_the_limit_and_use_nearly_all_of_it():
     assert limit * 0.96 <= granted <= limit
 
 
+def test_a_window_whose_end_was_lost_gets_one(cast: Cast):
+    key, store = limited(cast, 5), redis.Redis.from_url(settings.CACHES["default"]["LOCATION"])
+    assert limits.take(key, 1).is_granted
+    name = limits.window_name(key.project.organization.id, key.public_id, 5, 600)
+    assert store.persist(name)
+    assert limits.take(key, 1).remaining == 3
+    assert 0 < store.pttl(name) <= 600_000
+
+
+def test_a_connection_that_the_store_has_closed_is_made_anew(cast: Cast):
+    key, store = limited(cast, 5), redis.Redis.from_url(settings.CACHES["default"]["LOCATION"])
+    assert limits.take(key, 1).is_granted
+    store.client_kill_filter(_type="normal", skipme=True)
+    assert limits.take(key, 1).remaining == 3
+
+
 def test_nothing_is_granted_when_the_store_does_not_answer(cast: Cast, monkeypatch: pytest.MonkeyPatch):
-    script = limits.TakeScript("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(limits, "_script", lambda: script)
+    windows = limits.Windows("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(limits, "_windows", lambda: windows)
     left = limits.take(limited(cast, 5), 1)
     assert (left.is_granted, left.remaining, left.reset) == (False, 0, 1)
 
