@@ -15,7 +15,7 @@ KEY_CREATED = declare(
 KEY_UPDATED = declare(
     "key.updated",
     "A key changed: its name, note, permissions, end, networks, limits or metadata.",
-    {"changes": "each changed field: [old, new]; of metadata the names"},
+    {"project": "its project", "changes": "each changed field: [old, new]; of metadata the names"},
 )
 KEY_ROTATED = declare(
     "key.rotated",
@@ -118,7 +118,7 @@ AGENT_CREATED = declare(
 AGENT_UPDATED = declare(
     "agent.updated",
     "An agent's name, permissions or lifetime of tokens changed.",
-    {"changes": "each changed field: [old, new]"},
+    {"project": "its project", "changes": "each changed field: [old, new]"},
 )
 AGENT_ENROLMENT_ISSUED = declare(
     "agent.enrolment_issued",
@@ -127,6 +127,8 @@ AGENT_ENROLMENT_ISSUED = declare(
 )
 AGENT_ENROLLED = declare("agent.enrolled", "An agent exchanged its enrolment token.", {"project": "its project"})
 AGENT_ENROLMENT_REFUSED = declare(
-    "agent.enrolment_refused", "Somebody came with an enrolment token that opens nothing.", {"cause": "why"}
+    "agent.enrolment_refused",
+    "Somebody came with an enrolment token that opens nothing.",
+    {"project": "the agent's project", "cause": "why"},
 )
 AGENT_REVOKED = declare("agent.revoked", "An agent was revoked.", {"project": "its project"})

@@ -42,10 +42,16 @@ RESOURCE_REGISTERED = declare(
 RESOURCE_UPDATED = declare(
     "resource.updated",
     "A resource was registered again with other scopes or another project.",
-    {"trn": "its name", "changes": "each changed field: [old, new]"},
+    {
+        "trn": "its name",
+        "changes": "each changed field: [old, new]",
+        "project": "its project now, or null for the whole organization",
+    },
 )
 RESOURCE_DEREGISTERED = declare(
-    "resource.deregistered", "A resource is no longer registered: decisions about it are denials.", {"trn": "its name"}
+    "resource.deregistered",
+    "A resource is no longer registered: decisions about it are denials.",
+    {"trn": "its name", "project": "its project, or null for the whole organization"},
 )
 USAGE_WARNED = declare(
     "usage.warned",

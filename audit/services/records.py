@@ -40,14 +40,18 @@ def record(
     """Writes one event to the ledger of `org_id`, by default of the organization in scope.
 
     Call it last in the transaction of the change. `data` has the fields that the declaration names, never a secret.
-    Raises ValueError for an event or a field that is not declared, ScopeError without an organization, RuntimeError
-    outside of a transaction, since a record that does not stand or fall with its change proves nothing.
+    Where it names `project`, that is the public id of the project that the event happened in, or None: by it webhooks
+    narrowed to one project are found. Raises ValueError for an event or a field that is not declared and for a missing
+    project, ScopeError without an organization, RuntimeError outside of a transaction, since a record that does not
+    stand or fall with its change proves nothing.
     """
     data = data or {}
     if not is_declared(event_type):
         raise ValueError(f"The event {event_type.name} is not declared.")
     if set(data) - set(event_type.data):
         raise ValueError(f"The event {event_type.name} does not declare {sorted(set(data) - set(event_type.data))}.")
+    if "project" in event_type.data and "project" not in data:
+        raise ValueError(f"The event {event_type.name} needs the public id of its project, or None.")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Events are recorded inside the transaction of their change.")
     request = current_request()

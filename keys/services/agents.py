@@ -130,7 +130,12 @@ def update_agent(
         for field, (_, value) in changes.items():
             setattr(row, field, value)
         _save_named(row)
-        record(events.AGENT_UPDATED, actor=actor, target=agent_target(row), data={"changes": changes})
+        record(
+            events.AGENT_UPDATED,
+            actor=actor,
+            target=agent_target(row),
+            data={"project": row.project.public_id, "changes": changes},
+        )
     return row
 
 
@@ -190,7 +195,10 @@ def enrol_agent(*, token: str) -> AgentToken:
             if cause is None:
                 return _enrolled(agent)
         record_refused(
-            events.AGENT_ENROLMENT_REFUSED, actor=ANONYMOUS, target=agent_target(agent), data={"cause": cause}
+            events.AGENT_ENROLMENT_REFUSED,
+            actor=ANONYMOUS,
+            target=agent_target(agent),
+            data={"project": agent.project.public_id, "cause": cause},
         )
     raise AuthFailure
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from audit.services import record
+from config.kernel.identifiers import public_id
 from config.kernel.permissions import Permission
 from config.kernel.principals import Principal
 from keys import events
@@ -66,7 +67,12 @@ def update_key(
         row.noticed_at = None
     if told:
         row.save(update_fields=[*columns, "noticed_at", "updated_at"])
-        record(events.KEY_UPDATED, actor=actor, target=key_target(row), data={"changes": told})
+        record(
+            events.KEY_UPDATED,
+            actor=actor,
+            target=key_target(row),
+            data={"project": public_id("prj", row.project_id), "changes": told},
+        )
     return row
 
 

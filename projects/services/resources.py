@@ -11,6 +11,7 @@ from django.db import transaction
 
 from audit.services import Target, record
 from config.kernel.errors import Absent, Conflict, Forbidden, Invalid
+from config.kernel.identifiers import public_id
 from config.kernel.principals import Principal, ProgramPrincipal
 from config.kernel.tenancy.scope import require_organization_id
 from projects import events
@@ -90,7 +91,7 @@ def _update(*, actor: Principal, resource: Resource, scopes: list[str], project_
             events.RESOURCE_UPDATED,
             actor=actor,
             target=resource_target(resource),
-            data={"trn": resource.trn, "changes": changes},
+            data={"trn": resource.trn, "changes": changes, "project": project_name(resource)},
         )
     return resource
 
@@ -111,14 +112,14 @@ def deregister_resource(*, actor: Principal, resource: ResourceName) -> None:
     row = rows.first()
     if row is None:
         return
-    target = resource_target(row)
+    target, data = resource_target(row), {"trn": str(resource), "project": project_name(row)}
     row.delete()
-    record(events.RESOURCE_DEREGISTERED, actor=actor, target=target, data={"trn": str(resource)})
+    record(events.RESOURCE_DEREGISTERED, actor=actor, target=target, data=data)
 
 
 def project_name(resource: Resource) -> str | None:
     """The public id of its project; None for the whole organization."""
-    return resource.project.public_id if resource.project_id and resource.project else None
+    return public_id("prj", resource.project_id) if resource.project_id else None
 
 
 def require_names(*, service: str, kind: str, name: str) -> None:

@@ -225,7 +225,7 @@ def _refuse(actor: Principal, exchange: Exchange, cause: str) -> None:
     """Records why an exchange was refused; a used token ends the session that it opened."""
     row = HandoverToken.objects.select_related("user", "project").filter(digest=exchange.digest).first()
     if row is None:
-        record_refused(events.HANDOVER_REFUSED, actor=actor, data={"cause": "unknown"})
+        record_refused(events.HANDOVER_REFUSED, actor=actor, data={"project": None, "cause": "unknown"})
         return
     if not cause and row.used_at is not None:
         cause = "used"

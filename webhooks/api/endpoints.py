@@ -188,8 +188,7 @@ class EndpointReplay(ApiView):
 
         Among them what happened while it was disabled. A disabled endpoint answers 409 `endpoint_disabled`.
         """
+        found = endpoint_of(endpoint)
         since = self.read()["since"]
-        found = deliveries.replay_since(
-            actor=self.admission.principal, endpoint_id=required_id("whe", endpoint), since=since
-        )
+        deliveries.replay_since(actor=self.admission.principal, endpoint_id=found.id, since=since)
         return Response(ReplayRecord({"endpoint_id": found.id, "since": since}).data, status=202)
