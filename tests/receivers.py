@@ -50,7 +50,7 @@ class Conversation:
 
     def run(self) -> None:
         """Answers requests until somebody ends the connection."""
-        with suppress(OSError, Gone), self.connection:
+        try:
             if self.receiver.deaf:
                 self.wait()
             if self.receiver.tls:
@@ -61,13 +61,15 @@ class Conversation:
                 name, _, argument = urlsplit(request.path).path.strip("/").partition("/")
                 BEHAVIOURS.get(name, fine)(self, request, argument)
                 self.answered += 1
-        self.receiver.conversations.discard(self)
+        except (OSError, Gone):
+            self.receiver.conversations.discard(self)
+        finally:
+            self.connection.close()
 
     def _encrypt(self, context: ssl.SSLContext) -> None:
         try:
             self.connection = context.wrap_socket(self.connection, server_side=True)
         except OSError as error:
-            self.receiver.refused_handshakes.append(str(error))
             raise Gone from error
 
     def _more(self) -> None:
@@ -320,7 +322,6 @@ class Receiver:
         self.host, self.tls, self.deaf = host, tls, deaf
         self.requests: list[Received] = []
         self.script: list[int | tuple[int, dict[str, str]]] = []
-        self.refused_handshakes: list[str] = []
         self.connections = 0
         self.bytes_received = self.bytes_sent = 0
         self.conversations: set[Conversation] = set()
