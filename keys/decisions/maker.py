@@ -62,7 +62,9 @@ class Decision:
 class DecisionMaker(Protocol):
     """What the setting names: a class without arguments.
 
-    One that asks neither database nor store may say so by `is_pure = True`: warm decisions then skip the scope.
+    One that asks neither database nor store may say so by `is_pure = True`: warm decisions then skip the scope. One
+    that in addition decides alike as long as the facts are the same, for questions without attributes about subjects
+    that do not end, may say so by `is_steady = True`: it is asked again only when one of the facts has changed.
     """
 
     def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:

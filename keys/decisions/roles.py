@@ -33,6 +33,7 @@ class RoleDecisions:
     """Named by TENANTRY_DECISION_MAKER unless the installation says otherwise."""
 
     is_pure = True
+    is_steady = True
 
     def decide(self, inquiry: Inquiry, facts: Facts) -> Decision:
         """The first rule that refuses; else whether what the subject holds in that place has the permission."""

@@ -2,10 +2,15 @@
 
 Only what is there is kept: that something is not there is asked of the database each time, since nobody notes that it
 comes into being. What an answer is given from no change can pull from under it.
+
+Beside the facts of an organization lie answers that were made of them, until one of these facts is forgotten. Whoever
+adds an answer has fetched the dictionary before the facts: a change that comes in between takes that very dictionary
+away. What was loaded meanwhile is added only if no change came in at all.
 """
 
 from collections.abc import Iterable
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +29,9 @@ SUBJECTS = {
     Change.Kind.SERVICE.value: (SubjectType.SERVICE_ACCOUNT.value, "svc"),
     Change.Kind.KEY.value: (SubjectType.KEY.value, "key"),
 }
+# Answers by the public id of the asker's project, and by what was asked: a whole body, or names and action.
+Answers = dict[Any, Any]
+
 WHOLE = {Change.Kind.ORGANIZATION.value, Change.Kind.ACCESS.value}
 PROJECT = Change.Kind.PROJECT.value
 PROJECT_PLACE = ResourceType.PROJECT.value
@@ -38,7 +46,33 @@ class DecisionFacts:
         # By the public id, since a text keeps its hash and a UUID works it out each time that it is looked up.
         self._kept: dict[str, Facts] = {}
         self._names = 0
+        self._answers: dict[str, dict[str, Answers]] = {}
+        self._answered = 0
         feed.subscribe(self.forget)
+
+    @property
+    def generation(self) -> int:
+        """Grows with each change that comes in."""
+        return self._feed.generation
+
+    def answers(self, organization: str, project: str) -> Answers | None:
+        """What askers of a project were answered, by public ids; None when memory must not be used."""
+        if monotonic() >= self._feed.usable_until:
+            return None
+        of_organization = self._answers.get(organization)
+        if of_organization is None:
+            of_organization = self._answers.setdefault(organization, {})
+        found = of_organization.get(project)
+        return of_organization.setdefault(project, {}) if found is None else found
+
+    def remember(self, answers: Answers, asked: Any, answer: Any, generation: int) -> None:
+        """Adds an answer that follows from kept facts alone. `generation` was read before they were looked for."""
+        if self._feed.generation != generation:
+            return
+        answers[asked] = answer
+        self._answered += 1
+        if self._answered > self._size:
+            self._forget_answers()
 
     def gathered(self, organization: str, subjects: set[Name], places: set[Name]) -> Facts | None:
         """Facts about these names as they were at most a second ago; None when memory must not be used.
@@ -133,23 +167,31 @@ class DecisionFacts:
             for kept in list(self._kept.values()):
                 # Answers that are being given hold the dictionary: they keep theirs.
                 projects = dict(kept.projects)
-                projects.pop(entity, None)
+                known = projects.pop(entity, None)
                 kept.projects = projects
-                kept.places.pop(name, None)
+                if kept.places.pop(name, None) is not None or known is not None:
+                    self._answers.pop(kept.organization.public_id, None)
         elif kind in SUBJECTS:
             subject_type, prefix = SUBJECTS[kind]
             name = (subject_type, public_id(prefix, entity))
             for kept in list(self._kept.values()):
-                kept.subjects.pop(name, None)
+                if kept.subjects.pop(name, None) is not None:
+                    self._answers.pop(kept.organization.public_id, None)
 
     def _forget_organization(self, organization: str) -> None:
         forgotten = self._kept.pop(organization, None)
         if forgotten is not None:
             self._names -= len(forgotten.subjects) + len(forgotten.places)
+        self._answers.pop(organization, None)
 
     def _forget_everything(self) -> None:
         self._kept = {}
         self._names = 0
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        self._answers = {}
+        self._answered = 0
 
 
 def _with_project(project_id: UUID | None, projects: dict[UUID, ProjectFacts], known: dict[UUID, ProjectFacts]) -> bool:

@@ -17,12 +17,14 @@ from config.kernel.permissions import Permission
 from config.kernel.principals import KeyPrincipal
 from config.kernel.tenancy.scope import tenant_scope
 from keys.decisions.callers import Caller, program_caller
-from keys.decisions.evaluating import answer, answer_batch, installed_maker
-from keys.decisions.facts import SubjectType
-from keys.decisions.wire import LONGEST_TEXT, NO_ATTRIBUTES, Batch, Question, Semantic, batch_of, question_of
+from keys.decisions.evaluating import PLAIN, answer, answer_batch, installed_maker
+from keys.decisions.evaluating import answers as answers_of
+from keys.decisions.facts import Facts, SubjectType
+from keys.decisions.maker import DecisionMaker
+from keys.decisions.wire import LONGEST_TEXT, NO_ATTRIBUTES, Batch, Fault, Question, Semantic, batch_of, question_of
 from keys.facts import KeyFacts
 from keys.hot.callers import calling_key
-from keys.hot.decision_facts import cache
+from keys.hot.decision_facts import Answers, cache
 
 EVALUATE = Permission.ACCESS_EVALUATE.value
 HELD = frozenset({Permission.ACCESS_EVALUATE})
@@ -45,15 +47,34 @@ def evaluate(environ: dict[str, Any], body: bytes) -> Answer | None:
     key = _caller(environ)
     if key is None:
         return None
-    caller = caller_of_key(key)
-    if question.subject == caller.name:
+    if question.subject == (KEY, key.public_id):
         return None
-    facts = cache.kept(key.project.organization.public_id, question.subject, question.resource)
+    organization = key.project.organization.public_id
+    generation, answers = cache.generation, cache.answers(organization, key.project.public_id)
+    if answers is not None and body in answers:
+        return OK, answers[body], []
+    facts = cache.kept(organization, question.subject, question.resource)
     maker = installed_maker()
     # Whatever may ask the database does so in the organization's scope, on the way that batches take.
     if facts is None or maker is None or not getattr(maker, "is_pure", False):
         return _answer(environ, body, _single, key)
-    return OK, orjson.dumps(answer(question, caller=caller, facts=facts, maker=maker)), []
+    told = answer(question, caller=caller_of_key(key), facts=facts, maker=maker)
+    written = orjson.dumps(told)
+    if answers is not None and is_lasting(question, told, facts, maker):
+        cache.remember(answers, body, written, generation)
+    return OK, written, []
+
+
+def is_lasting(question: Question, told: dict[str, Any], facts: Facts, maker: DecisionMaker) -> bool:
+    """Whether an answer holds as long as the facts do. One that follows from what is not there does not."""
+    subject = facts.subjects.get(question.subject)
+    return (
+        told is not PLAIN
+        and question.attributes is NO_ATTRIBUTES
+        and subject is not None
+        and subject.ends_at is None
+        and getattr(maker, "is_steady", False)
+    )
 
 
 def evaluate_batch(environ: dict[str, Any], body: bytes) -> Answer | None:
@@ -79,17 +100,57 @@ def _answer(
     key = key or _caller(environ)
     if key is None:
         return None
+    return _answered(key, batch)
+
+
+def _answered(key: KeyFacts, batch: Batch) -> Answer | None:
+    """The answer to a batch of this key's; None for the full path, questions about itself among them."""
     questions = [item for item in batch.items if type(item) is Question]
     subjects = {question.subject for question in questions}
     if (KEY, key.public_id) in subjects:
         return None
     organization = key.project.organization
+    generation, answers = cache.generation, cache.answers(organization.public_id, key.project.public_id)
+    if answers is not None and batch.semantic is ALL and not batch.single:
+        found = _each_answered(key, batch, answers, generation)
+        return None if found is None else (OK, orjson.dumps({"evaluations": found}), [])
     with tenant_scope(organization.id):
         facts = cache.gathered(organization.public_id, subjects, {question.resource for question in questions})
         if facts is None:
             return None
-        found = answer_batch(batch, caller=caller_of_key(key), facts=facts)
-    return OK, orjson.dumps(found), []
+        return OK, orjson.dumps(answer_batch(batch, caller=caller_of_key(key), facts=facts)), []
+
+
+def _each_answered(key: KeyFacts, batch: Batch, answers: Answers, generation: int) -> list[dict[str, Any]] | None:
+    """Each item's answer, those from memory that were given before; None when memory must not be used."""
+    asked = [(item.subject, item.action, item.resource) if plainly(item) else None for item in batch.items]
+    found = [None if names is None else answers.get(names) for names in asked]
+    rest = [place for place, answered in enumerate(found) if answered is None]
+    if not rest:
+        return found
+    organization = key.project.organization
+    items = [batch.items[place] for place in rest]
+    questions = [item for item in items if type(item) is Question]
+    with tenant_scope(organization.id):
+        facts = cache.gathered(
+            organization.public_id,
+            {question.subject for question in questions},
+            {question.resource for question in questions},
+        )
+        if facts is None:
+            return None
+        given = answers_of(items, caller=caller_of_key(key), facts=facts)
+    maker = installed_maker()
+    for place, item, told in zip(rest, items, given, strict=True):
+        found[place] = told
+        if maker is not None and asked[place] is not None and is_lasting(item, told, facts, maker):
+            cache.remember(answers, asked[place], told, generation)
+    return found
+
+
+def plainly(item: Question | Fault) -> bool:
+    """Whether it is a question with nothing but names."""
+    return type(item) is Question and item.attributes is NO_ATTRIBUTES
 
 
 def _caller(environ: dict[str, Any]) -> KeyFacts | None:

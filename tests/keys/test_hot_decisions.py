@@ -1,6 +1,7 @@
 """Decisions on the fast path: the same answers as the full path, and nothing older than the last change."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -298,6 +299,71 @@ def test_a_change_while_facts_are_loaded_is_not_lost(world: World, cast: Cast, m
         assert name in decision_facts.cache._kept[cast.acme.id].subjects
 
 
+def remembered() -> list[Any]:
+    projects = list(decision_facts.cache._answers.values())
+    return [asked for of in projects for answers in of.values() for asked in answers]
+
+
+def test_an_answer_is_given_again_until_one_of_its_facts_changes(world: World, cast: Cast, asker):
+    here = ("project", cast.project.public_id)
+    viewer, admin = ("user", cast.viewer.public_id), ("user", cast.admin.public_id)
+    one = json.dumps(question(viewer, "manage_keys", here)).encode()
+    many = json.dumps({"evaluations": [question(who, "manage_keys", here) for who in (viewer, admin)]}).encode()
+    for _ in range(3):
+        assert json.loads(through_the_door(EVALUATION, one, **asker)[2])["decision"] is False
+        found = json.loads(through_the_door(EVALUATIONS, many, **asker)[2])["evaluations"]
+        assert [each["decision"] for each in found] == [False, True]
+    assert sorted(map(str, remembered())) == sorted(
+        map(str, [one, (viewer, "manage_keys", here), (admin, "manage_keys", here)])
+    )
+    with tenant_scope(cast.acme.id):
+        Membership.objects.filter(user=cast.viewer).update(role="developer")
+    assert json.loads(through_the_door(EVALUATION, one, **asker)[2])["decision"] is True
+    found = json.loads(through_the_door(EVALUATIONS, many, **asker)[2])["evaluations"]
+    assert [each["decision"] for each in found] == [True, True]
+    User.objects.filter(id=cast.admin.id).update(is_active=False)
+    found = json.loads(through_the_door(EVALUATIONS, many, **asker)[2])["evaluations"]
+    assert [each["decision"] for each in found] == [True, False]
+    with tenant_scope(cast.acme.id):
+        Project.objects.filter(id=cast.project.id).update(status="archived")
+    with pytest.raises(FellThrough):  # the asker's key has ended with its project
+        through_the_door(EVALUATION, one, **asker)
+
+
+def test_what_may_end_or_was_asked_with_attributes_or_is_not_there_is_not_remembered(world: World, cast: Cast, asker):
+    here = ("project", cast.project.public_id)
+    with tenant_scope(cast.acme.id):
+        ending = create_key(
+            actor=cast.principal(cast.owner), holder=frozenset(), project_id=cast.project.id, kind="secret",
+            mode="live", name="Ends", permissions=[], expires_at=timezone.now() + timedelta(days=1),
+        )[0]  # fmt: skip
+    asked = [
+        question(("key", ending.public_id), "keys:verify", here),
+        question(("user", "usr_nobody"), "view_org", here),
+        {**question(("user", cast.viewer.public_id), "view_org", here), "context": {"x": 1}},
+    ]
+    for _ in range(2):
+        for each in asked:
+            through_the_door(EVALUATION, json.dumps(each).encode(), **asker)
+        through_the_door(EVALUATIONS, json.dumps({"evaluations": asked}).encode(), **asker)
+    assert remembered() == []
+
+
+def test_an_answer_made_of_facts_that_changed_meanwhile_is_not_remembered(world: World, cast: Cast, monkeypatch):
+    feed.read()
+    cache = decision_facts.cache
+    answers = cache.answers(cast.acme.public_id, cast.project.public_id)
+    generation = cache.generation
+    feed._tell("user", cast.viewer.id)
+    cache.remember(answers, "asked", "answer", generation)
+    assert remembered() == []
+    cache.remember(answers, "asked", "answer", cache.generation)
+    assert remembered() == ["asked"]
+    feed._tell("access", cast.acme.id)
+    cache.remember(answers, "too late", "answer", cache.generation)
+    assert remembered() == []
+
+
 # -- cost ------------------------------------------------------------------------------------------------------------
 def test_a_warm_batch_asks_the_database_nothing(world: World, cast: Cast, asker):
     everything = [str(permission) for permission in KEY_PERMISSIONS]
@@ -318,8 +384,8 @@ def test_a_warm_batch_asks_the_database_nothing(world: World, cast: Cast, asker)
 def test_memory_is_bounded(world: World, cast: Cast, monkeypatch):
     monkeypatch.setattr(decision_facts.cache, "_size", 10)
     names = [("user", world.user(Role.VIEWER).public_id) for _ in range(25)]
-    feed.read()
     with tenant_scope(cast.acme.id):
         for name in names:
+            feed.read()
             assert decision_facts.cache.gathered(cast.acme.id, {name}, set()).subjects[name] is not None
             assert sum(len(kept.subjects) for kept in decision_facts.cache._kept.values()) <= 11
