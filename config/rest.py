@@ -22,6 +22,6 @@ DOCUMENT: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.finished"],
+    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.finished", "webhooks.documentation.described"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }

@@ -55,12 +55,15 @@ PATH_PARAMETERS = {
         "The resource's trn or id.",
         f"^(?:res_{TYPE_ID}|trn:tenantry:[a-z0-9-]+:org_{TYPE_ID}:[a-z0-9_-]+/[A-Za-z0-9._~@+=:/-]+)$",
     ),
+    "audit_export": ("The export's id.", f"^aex_{TYPE_ID}$"),
     "export": ("The export's id.", f"^exp_{TYPE_ID}$"),
     "token": ("The token's id.", f"^tok_{TYPE_ID}$"),
     "session": ("The session's id.", f"^ses_{TYPE_ID}$"),
     "agent": ("The agent's id.", f"^agt_{TYPE_ID}$"),
     "grant": ("The grant's id.", f"^grt_{TYPE_ID}$"),
     "event": ("The event's id.", f"^evt_{TYPE_ID}$"),
+    "endpoint": ("The webhook endpoint's id.", f"^whe_{TYPE_ID}$"),
+    "delivery": ("The webhook delivery's id.", f"^whd_{TYPE_ID}$"),
 }
 
 ETAG = {"ETag": {"description": "Which version this is, for If-Match.", "schema": {"type": "string"}}}
