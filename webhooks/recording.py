@@ -25,30 +25,32 @@ SELECT id, state, failing_since, held_until FROM webhook_endpoint
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR KEY SHARE
 """
 FARING = "UPDATE webhook_endpoint SET failing_since = %s, held_until = %s WHERE id = %s"
-# A delivery that somebody has given up meanwhile stays so, unless it was delivered after all.
-RESULTS = """
+# A delivery that somebody has given up meanwhile stays so, and one that was put on the ladder anew stays due, unless it
+# was delivered after all.
+_COUNTS = "(result.state = 'delivered' OR (d.state = 'pending' AND d.tries = result.tries))"
+RESULTS = f"""
 WITH result AS (
     SELECT * FROM unnest(
         %(deliveries)s::uuid[], %(organizations)s::uuid[], %(attempts)s::uuid[], %(began)s::timestamptz[],
         %(ended)s::timestamptz[], %(numbers)s::int[], %(outcomes)s::text[], %(statuses)s::int[],
         %(milliseconds)s::int[], %(details)s::text[], %(responses)s::text[], %(states)s::text[],
-        %(due)s::timestamptz[]
+        %(due)s::timestamptz[], %(tries)s::int[]
     ) AS result (
         delivery, organization, attempt, began, ended, number, outcome, status, milliseconds, detail, response, state,
-        due
+        due, tries
     )
 ),
 changed AS (
     UPDATE webhook_delivery AS d
-    SET state = CASE WHEN d.state = 'pending' OR result.state = 'delivered' THEN result.state ELSE d.state END,
-        due_at = CASE WHEN d.state = 'pending' THEN result.due END,
-        claimed_until = NULL, tries = d.tries + 1, attempts = result.number, last_outcome = result.outcome,
-        last_status = result.status, updated_at = result.ended,
+    SET state = CASE WHEN {_COUNTS} THEN result.state ELSE d.state END,
+        due_at = CASE WHEN {_COUNTS} THEN result.due ELSE d.due_at END,
         finished_at = CASE
-            WHEN d.state = 'pending' OR result.state = 'delivered' THEN
-                CASE WHEN result.due IS NULL THEN result.ended END
-            ELSE d.finished_at
-        END
+            WHEN NOT {_COUNTS} THEN d.finished_at
+            WHEN result.due IS NULL THEN result.ended
+        END,
+        tries = CASE WHEN d.tries = result.tries THEN d.tries + 1 ELSE d.tries END,
+        claimed_until = NULL, attempts = result.number, last_outcome = result.outcome, last_status = result.status,
+        updated_at = result.ended
     FROM result WHERE d.id = result.delivery
     RETURNING d.id
 )
@@ -57,7 +59,7 @@ INSERT INTO webhook_attempt (
 )
 SELECT attempt, organization, began, delivery, number, outcome, status, milliseconds, detail, response
 FROM result JOIN changed ON changed.id = result.delivery
-"""
+"""  # noqa: S608 - a condition of ours
 HOURS = """
 INSERT INTO webhook_endpoint_hour AS kept (
     id, org_id, created_at, updated_at, endpoint_id, hour, delivered, failed, milliseconds, slowest
@@ -174,6 +176,7 @@ def _columns(results: list[Result]) -> dict[str, list[Any]]:
             "responses": answer.response,
             "states": str(Delivery.State.DELIVERED if result.succeeded else pending),
             "due": due,
+            "tries": claim.tries,
         }
         for name, value in row.items():
             columns[name].append(value)
