@@ -34,14 +34,17 @@ COLUMNS = (
 
 
 def canonical(record: Sequence[Any]) -> bytes:
-    """The bytes of a record that are sealed: the record as REST shows it without what is not its own, as JSON in UTF-8
-    with sorted names and without spaces. `record` holds COLUMNS; its data may still be JSON.
-    """
+    """The bytes of a record that are sealed: what `written` gives as JSON in UTF-8, names sorted, without spaces."""
+    return json.dumps(written(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def written(record: Sequence[Any]) -> dict[str, Any]:
+    """A record as REST shows it without what is not its own. `record` holds COLUMNS; its data may still be JSON."""
     (
         record_id, organization_id, created_at, event, actor_kind, actor_id, actor_label,
         target_kind, target_id, target_label, result, data, ip, user_agent, request_id,
     ) = record  # fmt: skip
-    whole = {
+    return {
         "id": public_id("evt", record_id),
         "organization_id": public_id("org", organization_id),
         "created_at": moment_text(created_at),
@@ -54,7 +57,6 @@ def canonical(record: Sequence[Any]) -> bytes:
         "user_agent": user_agent,
         "request_id": request_id,
     }
-    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def moment_text(moment: datetime) -> str:

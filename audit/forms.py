@@ -5,9 +5,12 @@ from typing import Any
 
 from django import forms
 
-from audit.models import AuditEvent
+from audit.models import AuditEvent, AuditExport
+from audit.searching import Criteria
+from audit.words import MOST_WORDS, words_in
 from config.kernel.events import EventType, declared_events
 
+QUERY_LENGTH = 200
 ID_LENGTH = AuditEvent._meta.get_field("actor_id").max_length
 
 
@@ -61,3 +64,52 @@ class AuditFilter(forms.Form):
         if since and until and since >= until:
             self.add_error("until", "Choose a time after the first one.")
         return cleaned
+
+
+class AuditSearch(AuditFilter):
+    """What the list of records is narrowed to: the filters, and words."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=QUERY_LENGTH,
+        label="Words",
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Words, names, ids", "spellcheck": "false"}),
+    )
+    ip = forms.GenericIPAddressField(required=False, label="IP address")
+
+    field_order = ("q",)
+
+    def clean_q(self) -> str:
+        text = self.cleaned_data["q"]
+        words = words_in(text)
+        if text and not words:
+            raise forms.ValidationError("Write a word with letters or digits.")
+        if len(words) > MOST_WORDS:
+            raise forms.ValidationError(f"Search for {MOST_WORDS} words at most.")
+        return text
+
+    @property
+    def criteria(self) -> Criteria:
+        """What a valid form asks for."""
+        wanted = self.cleaned_data
+        return Criteria(
+            words=words_in(wanted["q"]),
+            event=wanted["event"],
+            actor_id=wanted["actor"],
+            target_id=wanted["target"],
+            result=wanted["result"],
+            ip=wanted["ip"],
+            start=wanted["since"],
+            end=wanted["until"],
+        )
+
+
+class AuditExportForm(AuditSearch):
+    """What is exported, and how it is written."""
+
+    format = forms.ChoiceField(
+        choices=AuditExport.Format.choices,
+        help_text="JSON Lines for programs, CSV for spreadsheets. Both prove themselves when nothing is filtered out.",
+    )
+
+    field_order = ("format", "q")

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 
 from audit.models import BLOCK, PLACE_BYTES, AuditBlock, Sealer
-from audit.words import SEARCHED, numbers_of, tokens_of
+from audit.words import SEARCHED, record_numbers
 from config.kernel.tenancy.scope import system_scope
 
 # So many blocks are locked at once.
 BATCH = 10
+DATA = SEARCHED.index("data")
 # One run ends by itself, so that it takes no worker from the sealer for longer than a log may lag.
 LONGEST_RUN = 3.0
 
@@ -27,10 +29,12 @@ WHERE terms IS NULL ORDER BY org_id, first_id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 RECORDS = f"""
 SELECT e.id, {", ".join(f"e.{column}" for column in SEARCHED)}
-FROM (SELECT s.id FROM audit_seal s WHERE s.org_id = %s AND s.sequence > %s AND s.sequence <= %s OFFSET 0) AS link
-JOIN audit_event e ON e.id = link.id ORDER BY e.id
+FROM audit_event e WHERE e.id = ANY (ARRAY(
+    SELECT s.id FROM audit_seal s WHERE s.org_id = %s AND s.sequence > %s AND s.sequence <= %s
+))
+ORDER BY e.id
 """  # noqa: S608 - column names of ours
-FILL = "UPDATE audit_block SET terms = %s, places = %s, members = %s WHERE id = %s"
+FILL = "UPDATE audit_block SET terms = %s::bigint[], places = %s, members = %s WHERE id = %s"
 ADD = """
 SELECT audit_add_blocks(array_agg(org_id), array_agg(sequence)) FROM audit_seal
 WHERE sequence %% %s = 0 AND (%s::uuid IS NULL OR org_id = %s)
@@ -56,7 +60,7 @@ def index_batch(batch: int = BATCH) -> int:
         pending = cursor.fetchall()
         for block_id, organization_id, sequence in pending:
             cursor.execute(RECORDS, [organization_id, sequence - BLOCK, sequence])
-            cursor.execute(FILL, [*_content(organization_id, cursor.fetchall()), block_id])
+            cursor.execute(FILL, [*content_of(organization_id, cursor.fetchall()), block_id])
     return len(pending)
 
 
@@ -76,15 +80,19 @@ def rebuild(organization_id: UUID | None = None) -> int:
         return blocks.count()
 
 
-def _content(organization_id: UUID, records: Sequence[tuple[Any, ...]]) -> tuple[list[int], bytes, bytes]:
-    """`terms`, `places` and `members` of a block of these records, each its id and its SEARCHED columns."""
+def content_of(organization_id: UUID, records: Sequence[tuple[Any, ...]]) -> tuple[str, bytes, bytes]:
+    """`terms`, `places` and `members` of a block of these records, each its id and its SEARCHED columns.
+
+    The terms are PostgreSQL's text of an array, which takes a fraction of the time to make.
+    """
     places: dict[int, int] = {}
     for number, (_, *record) in enumerate(records):
+        record[DATA] = orjson.loads(record[DATA])
         bit = 1 << number
-        for term in numbers_of(organization_id, tokens_of(record)):
+        for term in record_numbers(organization_id, record):
             places[term] = places.get(term, 0) | bit
     return (
-        list(places),
+        "{" + ",".join(map(str, places)) + "}",
         b"".join(place.to_bytes(PLACE_BYTES) for place in places.values()),
         b"".join(record[0].bytes for record in records),
     )

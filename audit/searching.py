@@ -6,7 +6,7 @@ used up before the page is full, the page ends there and says how far it has loo
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,10 @@ class Criteria:
     ip: str = ""
     start: datetime | None = None
     end: datetime | None = None
+
+    def not_before(self, moment: datetime | None) -> "Criteria":
+        """The same without what is older than `moment`, if there is one."""
+        return replace(self, start=max(filter(None, [self.start, moment]), default=None))
 
     @property
     def is_direct(self) -> bool:

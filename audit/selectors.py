@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
 from audit.models import AuditEvent, AuditSeal
@@ -34,6 +37,15 @@ class RecordLink:
 
     seal: AuditSeal
     holds: bool
+
+
+def kept_since(organization_id: UUID) -> datetime | None:
+    """Since when the plan of an organization shows records; None for always. What is older is dropped sooner or later.
+
+    One query.
+    """
+    days = import_string(settings.TENANTRY_AUDIT_DAYS)([organization_id]).get(organization_id)
+    return None if days is None else timezone.now() - timedelta(days=days)
 
 
 def sealing() -> Sealing:

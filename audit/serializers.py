@@ -1,14 +1,25 @@
 """What the REST interface reads and shows of the ledger."""
 
+from typing import Any
+
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from audit.models import AuditEvent
-from config.kernel.api.fields import Choice, Id, Text
-from config.kernel.api.serializers import PagedQuery, Record
+from audit.models import AuditEvent, AuditExport
+from audit.words import MOST_WORDS, words_in
+from config.kernel.api.fields import Address, Choice, Id, Moment, Text
+from config.kernel.api.serializers import Body, PagedQuery, Record
 
 EVENT_PATTERN = r"\A[a-z]+(_[a-z]+)*\.([a-z]+(_[a-z]+)*|\*)\Z"
 ID_LENGTH = 80
+QUERY_LENGTH = 200
+
+
+def in_order(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValidationError when `until` is not after `since`."""
+    if attrs.get("since") and attrs.get("until") and attrs["since"] >= attrs["until"]:
+        raise serializers.ValidationError({"until": ["Choose a time after `since`."]})
+    return attrs
 
 
 class ActorRecord(Record):
@@ -67,8 +78,14 @@ class AuditCheckpointRecord(Record):
 
 
 class AuditEventQuery(PagedQuery):
-    """Filters of the ledger."""
+    """Filters of the ledger: what meets all of them."""
 
+    q = Text(
+        required=False,
+        max_length=QUERY_LENGTH,
+        help_text="Words, all of which the record has in its event, actor, target, data, address or request id; parts "
+        "of e-mail addresses and ids count as words, case does not.",
+    )
     event = Text(
         required=False,
         max_length=ID_LENGTH,
@@ -78,6 +95,19 @@ class AuditEventQuery(PagedQuery):
     actor = Text(required=False, max_length=ID_LENGTH, help_text="The id of who did it.")
     target = Text(required=False, max_length=ID_LENGTH, help_text="The id of what it was done to.")
     result = Choice(choices=AuditEvent.Result.values, required=False)
+    ip = Address(required=False, help_text="From where it was done.")
+    since = Moment(required=False, help_text="From this time on.")
+    until = Moment(required=False, help_text="Before this time.")
+
+    def validate_q(self, value: str) -> str:
+        """At least one word, and not too many."""
+        if not 1 <= len(words_in(value)) <= MOST_WORDS:
+            raise serializers.ValidationError(f"Write 1 to {MOST_WORDS} words with letters or digits.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A range ends behind its beginning."""
+        return in_order(attrs)
 
 
 class EventTypeRecord(Record):
@@ -86,3 +116,52 @@ class EventTypeRecord(Record):
     name = serializers.CharField()
     description = serializers.CharField()
     data = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]  # DRF takes declared fields out of the class
+
+
+# -- exports ---------------------------------------------------------------------------------------------------------
+class AuditExportBody(Body):
+    """What is exported: all of the log, or what meets every filter."""
+
+    format = Choice(choices=AuditExport.Format.values, help_text="`jsonl` is a JSON object on each line.")
+    event = Text(
+        required=False,
+        max_length=ID_LENGTH,
+        validators=[RegexValidator(EVENT_PATTERN, "Write an event's name, or a noun with .* for all of its events.")],
+        help_text="An event's name, or `key.*` for all events about keys.",
+    )
+    actor = Text(required=False, max_length=ID_LENGTH, help_text="The id of who did it.")
+    target = Text(required=False, max_length=ID_LENGTH, help_text="The id of what it was done to.")
+    result = Choice(choices=AuditEvent.Result.values, required=False)
+    ip = Address(required=False, help_text="From where it was done.")
+    since = Moment(required=False, help_text="From this time on.")
+    until = Moment(required=False, help_text="Before this time.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A range ends behind its beginning."""
+        return in_order(attrs)
+
+
+class AuditExportRecord(Record):
+    """An archive of records of the log."""
+
+    id = Id("aex")
+    state = serializers.ChoiceField(choices=AuditExport.State.values)
+    format = serializers.ChoiceField(choices=AuditExport.Format.values)
+    filters = serializers.DictField(child=serializers.CharField(), help_text="What it is narrowed to, by name.")
+    whole = serializers.BooleanField(
+        source="is_whole", help_text="Whether no record of its time is left out, so that it proves itself."
+    )
+    rows_done = serializers.IntegerField(min_value=0, help_text="Records written so far.")
+    rows_total = serializers.IntegerField(min_value=0, help_text="About how many it will have; 0 until it is begun.")
+    size = serializers.IntegerField(min_value=0, help_text="Bytes of the file; 0 until it is ready.")
+    downloadable = serializers.SerializerMethodField(
+        help_text="Whether its file is there: it is ready, and no newer archives have taken its room."
+    )
+    requested_by = serializers.CharField(help_text="The id of who asked for it.")
+    finished_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_downloadable(self, export: AuditExport) -> bool:
+        """By the file's path, which an archive loses together with its file."""
+        return bool(export.path)

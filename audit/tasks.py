@@ -1,8 +1,10 @@
-"""Celery entries of audit: a named outcome out. The work is in the modules they call."""
+"""Celery entries of audit: ids in, a named outcome out. The work is in the modules they call."""
+
+from uuid import UUID
 
 from celery import shared_task
 
-from audit import checkpoints, indexing, partitions, sealing
+from audit import checkpoints, exporting, indexing, partitions, retention, sealing
 
 
 @shared_task(name="audit.seal")
@@ -27,3 +29,22 @@ def make_checkpoints() -> str:
 def make_partitions() -> str:
     """Makes the partitions of the next months. Outcome: `made N`."""
     return f"made {partitions.make_partitions()}"
+
+
+@shared_task(name="audit.drop_expired")
+def drop_expired() -> str:
+    """Drops the months that every plan is done with. Outcome: `dropped N`."""
+    return f"dropped {retention.drop_expired()}"
+
+
+@shared_task(name="audit.make_export")
+def make_export(export_id: str) -> str:
+    """Makes an export of the log. Outcomes: `ready`, `gone`, `stopped`, `failed`."""
+    return exporting.make_export(UUID(export_id))
+
+
+@shared_task(name="audit.tend_exports")
+def tend_exports() -> str:
+    """Goes on with exports whose worker died, and tidies up behind those that ended. Outcome: `asked N, tidied N`."""
+    asked, tidied = exporting.tend_exports()
+    return f"asked {asked}, tidied {tidied}"

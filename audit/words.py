@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import ip_address
+from itertools import islice
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
-# The columns that are searched, in the order in which `tokens_of` takes them.
+# The columns that are searched, in the order in which a record is given here.
 SEARCHED = (
     "event",
     "actor_id",
@@ -29,16 +31,17 @@ SEARCHED = (
 MARK = "\x1f"
 WORD = re.compile(r"""[^\s\x00-\x1f\x7f"'`,;()\[\]{}<>|\\]+""")
 EDGES = ".:!?-_/@#*&=+~%$^"
-# From wide to narrow; each cuts the whole word.
-CUTS = (re.compile(r"[@/:=?&#+]+"), re.compile(r"[@/:=?&#+.]+"), re.compile(r"[\W_]+"))
-SHORTEST_PART = 2
-# A record with more words than this is found by the first of them.
-MOST_TOKENS = 500
-REMEMBERED = 1 << 16
+WIDE_CUTS = (re.compile(r"[@/:=?&#+]+"), re.compile(r"[@/:=?&#+.]+"))
+NARROWEST = re.compile(r"[^\W_]{2,}")
+# What is longer is found by its beginning only.
+MOST_TEXTS = 200
+LONGEST_TEXT = 4000
+# A search has no more.
+MOST_WORDS = 10
+REMEMBERED = 1 << 14
 
 # The lower bits of a number are the token's, those above are the organization's: no other tenant's are among them.
-TOKEN_BITS = 22
-TOKENS = 1 << TOKEN_BITS
+TOKENS = 1 << 22
 NUMBER_BYTES = 8
 
 
@@ -54,23 +57,14 @@ def mark(name: str, value: str) -> str:
 
 def tokens_of(record: Sequence[Any]) -> set[str]:
     """Every word and mark of a record, which is given as its SEARCHED columns."""
-    event, actor_id, actor_label, target_id, target_label, result, data, ip, request_id = record
-    found = {
-        mark("event", event),
-        mark("event", event.partition(".")[0] + ".*"),
-        mark("actor", actor_id),
-        mark("target", target_id),
-        mark("result", result),
-    }
-    if ip:
-        found.add(mark("ip", ip))
-    for text in (event, actor_id, actor_label, target_id, target_label, ip or "", request_id):
-        found |= _tokens_in(text)
-    for text in _texts_in(data):
-        if len(found) > MOST_TOKENS:
-            break
-        found |= _tokens_in(text) if len(text) < MOST_TOKENS else _tokens_in.__wrapped__(text)
-    return found
+    return set(_marks_of(record)).union(*map(_tokens_in, _texts_of(record)))
+
+
+def record_numbers(organization_id: UUID, record: Sequence[Any]) -> list[int]:
+    """The numbers of all that `tokens_of` finds in a record, each once."""
+    numbers = set(map(_number, _marks_of(record))).union(*map(_numbers_in, _texts_of(record)))
+    base = _base(organization_id)
+    return [base + number for number in numbers]
 
 
 def numbers_of(organization_id: UUID, tokens: Iterable[str]) -> list[int]:
@@ -79,20 +73,59 @@ def numbers_of(organization_id: UUID, tokens: Iterable[str]) -> list[int]:
     return [base + _number(token) for token in tokens]
 
 
-@lru_cache(REMEMBERED)
-def _tokens_in(text: str) -> frozenset[str]:
+def _marks_of(record: Sequence[Any]) -> list[str]:
+    event, actor_id, _, target_id, _, result, _, ip, _ = record
+    return [
+        mark("event", event),
+        mark("event", event.partition(".")[0] + ".*"),
+        mark("actor", actor_id),
+        mark("target", target_id),
+        mark("result", result),
+        mark("ip", ip or ""),
+    ]
+
+
+def _texts_of(record: Sequence[Any]) -> Iterator[str]:
+    event, actor_id, actor_label, target_id, target_label, _, data, ip, request_id = record
+    yield from (event, actor_id, actor_label, target_id, target_label, ip or "", request_id)
+    yield from islice(_texts_in(data), MOST_TEXTS)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts_in(inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _tokens_in(text: str) -> set[str]:
     found = set()
     for word in _cut(text):
         found.add(word)
-        for cut in CUTS:
-            found.update(part for part in cut.split(word) if len(part) >= SHORTEST_PART)
-        if len(found) > MOST_TOKENS:
-            break
-    return frozenset(found)
+        if word.isalnum():
+            continue
+        found.update(NARROWEST.findall(word))
+        if WIDE_CUTS[1].search(word):
+            for cut in WIDE_CUTS:
+                found.update(cut.split(word))
+    found.discard("")
+    return found
+
+
+@lru_cache(REMEMBERED)
+def _numbers_in(text: str) -> frozenset[int]:
+    return frozenset(map(_number, _tokens_in(text)))
 
 
 def _cut(text: str) -> Iterator[str]:
-    usual = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    beginning = text[:LONGEST_TEXT]
+    usual = beginning.lower() if beginning.isascii() else unicodedata.normalize("NFKC", beginning).casefold()
     for word in WORD.findall(usual):
         bare = word.strip(EDGES)
         if bare:
@@ -106,22 +139,8 @@ def _usual(word: str) -> str:
         return word
 
 
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts_in(inner)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-
-
-@lru_cache(REMEMBERED)
 def _number(token: str) -> int:
-    return int.from_bytes(blake2b(token.encode("utf-8", "surrogatepass"), digest_size=4).digest()) % TOKENS
+    return crc32(token.encode("utf-8", "surrogatepass")) % TOKENS
 
 
 @lru_cache(REMEMBERED)

@@ -16,6 +16,8 @@ CELERY_BEAT_SCHEDULE = {
     "deliver webhooks": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2.0}},
     "make partitions of the audit log": {"task": "audit.make_partitions", "schedule": 24 * 3600.0},
     "sign where the audit log stands": {"task": "audit.make_checkpoints", "schedule": 3600.0},
+    "drop what the audit log need not keep": {"task": "audit.drop_expired", "schedule": 24 * 3600.0},
+    "look after exports of the audit log": {"task": "audit.tend_exports", "schedule": 60.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
     "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},
     "forget idempotency keys and sessions that are over": {"task": "orgs.tidy", "schedule": 3600.0},

@@ -15,9 +15,12 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
+from audit.models import AuditEvent
+from audit.selectors import kept_since
 from audit.services import record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import TenantModel
+from config.kernel.tenancy.scope import require_organization_id
 from orgs import events
 from orgs.models import DataExport, Membership, Organization, User
 from orgs.services.targets import export_target
@@ -74,7 +77,10 @@ def exported_columns(model: type[models.Model]) -> list[str]:
 
 
 def _rows(model: type[TenantModel]) -> Iterator[dict[str, Any]]:
-    return model.objects.order_by("id").values(*exported_columns(model)).iterator(chunk_size=CHUNK)
+    rows = model.objects.all()
+    if model is AuditEvent:  # as the pages, without what the plan keeps no more
+        rows = rows.between(kept_since(require_organization_id()), None)
+    return rows.order_by("id").values(*exported_columns(model)).iterator(chunk_size=CHUNK)
 
 
 def _global_tables(organization_id: UUID) -> list[tuple[str, Any]]:

@@ -36,15 +36,13 @@ def installation_days() -> int | None:
     return settings.TENANTRY_INSTALLATION_AUDIT_DAYS or None
 
 
-def tell_database(using: str) -> None:
-    """Writes the function `audit_kept_days` anew; only the owner role may."""
+def kept_days() -> str:
+    """What makes the database's function `audit_kept_days` anew; only the owner role may run it."""
     days = {"": installation_days(), **{name: plan.audit_days for name, plan in plans().items()}}
     cases = sql.SQL(" ").join(
         sql.SQL("WHEN {} THEN {}").format(sql.Literal(name), sql.Literal(count)) for name, count in days.items()
     )
-    with connections[using].cursor() as cursor:
-        case = sql.SQL("(CASE plan {} END)::integer").format(cases).as_string(cursor.connection)
-        cursor.execute(KEPT_DAYS.format(days=case))
+    return KEPT_DAYS.format(days=sql.SQL("(CASE plan {} END)::integer").format(cases).as_string(None))
 
 
 def tell_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
@@ -54,5 +52,5 @@ def tell_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
             "SELECT pg_get_userbyid(proowner) = current_user FROM pg_proc WHERE oid = to_regproc('audit_kept_days')"
         )
         found = cursor.fetchone()
-    if found and found[0]:
-        tell_database(using)
+        if found and found[0]:
+            cursor.execute(kept_days())

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from audit.models import AuditEvent
+from audit.models import AuditCheckpoint, AuditEvent, AuditExport
 from config.kernel.access import Access, AccessKind
 from config.kernel.permissions import GRANT_PERMISSIONS, ROLE_PERMISSIONS, Role
 from config.kernel.routes import Route, all_routes
@@ -111,6 +111,10 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         )
         hooked = endpoint_rows()
         event = AuditEvent.objects.order_by("-id").first()
+        audit_export = AuditExport.objects.create(format="csv", state="failed")
+        checkpoint = AuditCheckpoint.objects.create(
+            sequence=1, digest=organization.id.bytes * 2, sealed_at=timezone.now(), statement="signed"
+        )
     token = PersonalToken.objects.filter(user=member).first()
     passkey = Passkey.objects.create(user=member, name="Laptop", credential_id=member.id.bytes, public_key=b"")
     now = timezone.now()
@@ -133,6 +137,8 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
         "export": export.public_id,
         "grant": grant.public_id,
         "event": event.public_id,
+        "audit_export": audit_export.public_id,
+        "checkpoint": checkpoint.public_id,
         "domain": domain.public_id,
         "email_domain": email_domain.public_id,
         "handover_address": address.public_id,

@@ -1,17 +1,21 @@
-"""REST views of records, checkpoints and the catalogue of events."""
+"""Records of the ledger, and the catalogue of events."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.models import AuditCheckpoint, AuditEvent
-from audit.serializers import AuditCheckpointRecord, AuditEventQuery, AuditEventRecord, EventTypeRecord
+from audit.models import AuditEvent
+from audit.searching import Criteria, search
+from audit.selectors import kept_since
+from audit.serializers import AuditEventQuery, AuditEventRecord, EventTypeRecord
+from audit.words import words_in
 from config.kernel.access import PUBLIC, organization
 from config.kernel.api.operations import listing, operation
-from config.kernel.api.serializers import PagedQuery, Query
+from config.kernel.api.serializers import Query
 from config.kernel.api.views import ApiView
 from config.kernel.errors import Absent
 from config.kernel.events import declared_events
 from config.kernel.identifiers import required_id
+from config.kernel.paging import decode_cursor, encode_cursor
 from config.kernel.permissions import Permission
 
 
@@ -22,14 +26,33 @@ class AuditEvents(ApiView):
 
     @listing("list_audit_events", AuditEventRecord, query=AuditEventQuery)
     def get(self, request: Request, organization: str) -> Response:
-        """Everything that happened, newest first."""
-        rows = AuditEvent.objects.matching(
-            event=self.query.get("event"),
-            actor_id=self.query.get("actor"),
-            target_id=self.query.get("target"),
-            result=self.query.get("result"),
+        """Everything that happened, newest first.
+
+        Where several filters or words are given, a page may have fewer records than `limit`, or none, although `next`
+        is there: so far was looked in one go. Go on with `next` until it is null.
+        """
+        wanted = self.query
+        criteria = Criteria(
+            words=words_in(wanted.get("q", "")),
+            event=wanted.get("event", ""),
+            actor_id=wanted.get("actor", ""),
+            target_id=wanted.get("target", ""),
+            result=wanted.get("result", ""),
+            ip=wanted.get("ip", ""),
+            start=wanted.get("since"),
+            end=wanted.get("until"),
+        ).not_before(kept_since(self.admission.organization.id))
+        if criteria.is_direct:
+            return self.page(criteria.rows().with_sequence(), AuditEventRecord)
+        cursor = wanted.get("cursor")
+        found = search(
+            criteria,
+            below=decode_cursor(cursor) if cursor else None,
+            limit=wanted["limit"],
+            rows=AuditEvent.objects.with_sequence(),
         )
-        return self.page(rows.with_sequence(), AuditEventRecord)
+        older = encode_cursor(found.older) if found.older else None
+        return Response({"data": AuditEventRecord(found.rows, many=True).data, "next": older})
 
 
 class OneAuditEvent(ApiView):
@@ -40,21 +63,11 @@ class OneAuditEvent(ApiView):
     @operation("get_audit_event", AuditEventRecord)
     def get(self, request: Request, organization: str, event: str) -> Response:
         """One event."""
-        found = AuditEvent.objects.with_sequence().filter(id=required_id("evt", event)).first()
+        kept = AuditEvent.objects.between(kept_since(self.admission.organization.id), None)
+        found = kept.with_sequence().filter(id=required_id("evt", event)).first()
         if found is None:
             raise Absent
         return self.answer(found, AuditEventRecord)
-
-
-class AuditCheckpoints(ApiView):
-    """Signed statements of where the ledger of an organization stood."""
-
-    access = {"GET": organization(Permission.VIEW_AUDIT)}
-
-    @listing("list_audit_checkpoints", AuditCheckpointRecord, query=PagedQuery)
-    def get(self, request: Request, organization: str) -> Response:
-        """One for each hour in which something was sealed, newest first. Keep them elsewhere."""
-        return self.page(AuditCheckpoint.objects.all(), AuditCheckpointRecord)
 
 
 class EventTypes(ApiView):

@@ -22,23 +22,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from config.kernel.errors import Absent, TenantryError
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.principals import StaffPrincipal
+from config.kernel.staff_reads import RecordedModelAdmin, staff_principal
 
 PER_PAGE = 50
 DEEPEST_PAGE = 200
 REACHABLE_ROWS = PER_PAGE * DEEPEST_PAGE + 1
-
-
-def staff_principal(request: HttpRequest) -> StaffPrincipal:
-    """The member of staff at work, as the actor of services."""
-    user: Any = request.user
-    return StaffPrincipal.of(user_id=user.id, email=user.email)
 
 
 class UncountedPaginator(Paginator):
@@ -140,7 +134,7 @@ class StaffAction:
     removes: bool = False
 
 
-class StaffModelAdmin(ModelAdmin):
+class StaffModelAdmin(RecordedModelAdmin):
     """A model's staff pages. Subclasses name `fields`, `list_display`, `staff_actions`, and how to search."""
 
     staff_actions: ClassVar[tuple[StaffAction, ...]] = ()
@@ -214,6 +208,7 @@ class StaffModelAdmin(ModelAdmin):
         row = self.get_object(request, unquote(object_id))
         context: dict[str, Any] = {**(extra_context or {}), "show_save": False}
         if row is not None:
+            self.note_object(request, row)
             context["staff_actions"] = [
                 (action, self.address_of("do", quote(row.pk), action.name))
                 for action in self.staff_actions
@@ -234,6 +229,7 @@ class StaffModelAdmin(ModelAdmin):
         action = next((action for action in self.staff_actions if action.name == name), None)
         if row is None or action is None or not action.applies(row):
             raise Absent
+        self.note_object(request, row)
         back = self.address_of("change", quote(row.pk))
 
         def run(values: Mapping[str, Any]) -> tuple[Outcome, str]:

@@ -1,51 +1,74 @@
-"""Verifies an audit log without Tenantry: python verify_audit.py KEYS CHECKPOINT PAGES
+"""Verifies an export of the audit log without Tenantry: python verify_audit.py [FOLDER] [KEPT …]
 
-KEYS is the key set that you kept (/.well-known/jwks.json), CHECKPOINT one of audit-checkpoints as it was answered,
-PAGES the answers of audit-events, one a line. Needs PyJWT (`pip install pyjwt[crypto]`) and Python 3.11.
+FOLDER is the unpacked archive; each KEPT is a checkpoint that you kept elsewhere, as it was answered or downloaded.
+Needs PyJWT (`pip install pyjwt[crypto]`) and Python 3.11.
 """
 
+import csv
 import hashlib
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
 
-FIELDS = ("id", "organization_id", "event", "actor", "target", "result", "data", "ip", "user_agent", "request_id")
+FIELDS = ["id", "organization_id", "created_at", "event", "actor", "target", "result", "data"]
+FIELDS += ["ip", "user_agent", "request_id"]
 
 
-def canonical(record):
-    moment = datetime.fromisoformat(record["created_at"]).astimezone(UTC)
-    whole = {name: record[name] for name in FIELDS}
-    whole["created_at"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def lines(folder):
+    if (folder / "records.jsonl").exists():
+        yield from map(json.loads, (folder / "records.jsonl").open(encoding="utf-8"))
+        return
+    for harmless in csv.DictReader((folder / "records.csv").open(encoding="utf-8", newline="")):
+        row = {name: text[1:] if text.startswith("'") else text for name, text in harmless.items()}
+        for side in ("actor", "target"):
+            row[side] = {part: row[f"{side}_{part}"] for part in ("kind", "id", "label")}
+        yield row | {"sequence": int(row["sequence"]), "data": json.loads(row["data"]), "ip": row["ip"] or None}
 
 
-def verify(keys, checkpoint, records):
-    statement = checkpoint["statement"]
+def signed(statement, keys):
     header = jwt.get_unverified_header(statement)
-    if header.get("typ") != "audit-checkpoint+jwt":
-        raise SystemExit("This is no checkpoint.")
-    key = next((key for key in jwt.PyJWKSet.from_dict(keys).keys if key.key_id == header["kid"]), None)
-    if key is None:
-        raise SystemExit("The key set does not have the key that signed the checkpoint.")
-    signed = jwt.decode(statement, key, algorithms=["EdDSA"], options={"verify_iat": False})
-    records = sorted((record for record in records if record["sealed"]), key=lambda record: record["sequence"])
-    digest = hashlib.sha256(signed["organization"].encode()).digest()
-    for place, record in enumerate(records[: signed["sequence"]], start=1):
+    key = next((key for key in keys if key.key_id == header["kid"]), None)
+    if header.get("typ") != "audit-checkpoint+jwt" or key is None:
+        sys.exit("This is no checkpoint, or keys.json does not have the key that signed it.")
+    return jwt.decode(statement, key, algorithms=["EdDSA"], options={"verify_iat": False})
+
+
+def verify(folder, kept):
+    manifest, keys = (json.loads((folder / name).read_text("utf-8")) for name in ("manifest.json", "keys.json"))
+    texts = [
+        *(folder / "checkpoints.jsonl").read_text("utf-8").splitlines(),
+        *(Path(name).read_text() for name in kept),
+    ]
+    keys = jwt.PyJWKSet.from_dict(keys).keys
+    statements = [signed(json.loads(text)["statement"], keys) for text in texts]
+    organization, first = manifest["organization"], manifest["range"]["first"]
+    if any(statement["organization"] != organization for statement in statements):
+        sys.exit(f"A checkpoint is not of {organization}.")
+    said = [(statement["sequence"], statement["digest"]) for statement in statements]
+    digest = bytes.fromhex(manifest["range"]["digest_before"])
+    start = hashlib.sha256(organization.encode()).hexdigest() if first == 1 else digest.hex()
+    if any(other != digest.hex() for other in [start, *(other for place, other in said if place == first - 1)]):
+        sys.exit(f"What lies before number {first} is not what was sealed.")
+    place, proven = first - 1, None
+    for record in lines(folder):
+        place += 1
         if record["sequence"] != place:
-            raise SystemExit(f"Record {place} is missing.")
-        digest = hashlib.sha256(digest + canonical(record)).digest()
-    if len(records) < signed["sequence"]:
-        raise SystemExit(f"The log ends at {len(records)}; the checkpoint says {signed['sequence']}.")
-    if digest.hex() != signed["digest"]:
-        raise SystemExit("The records are not those that were sealed.")
-    return signed
+            sys.exit(f"Number {place} is missing, or not in its place: {record['id']} stands there.")
+        content = {name: record[name] for name in FIELDS}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(digest + text.encode()).digest()
+        if digest.hex() != record["digest"]:
+            sys.exit(f"Number {place}, {record['id']}, is not what was sealed.")
+        if any(digest.hex() != other for sequence, other in said if sequence == place):
+            sys.exit(f"A checkpoint says otherwise of number {place}: what lies before it was written anew.")
+        proven = place if any(sequence == place for sequence, _ in said) else proven
+    ahead = max(sequence for sequence, _ in said)
+    if ahead > place or proven != place:
+        sys.exit(f"The log ends at number {place}, but a checkpoint says that it went on to number {ahead}.")
+    return f"Numbers {first} to {place} of {organization} are as they were sealed."
 
 
 if __name__ == "__main__":
-    keys, checkpoint = (json.loads(Path(name).read_text()) for name in sys.argv[1:3])
-    pages = [json.loads(line) for line in Path(sys.argv[3]).read_text().splitlines()]
-    found = verify(keys, checkpoint, [record for page in pages for record in page["data"]])
-    print(f"{found['sequence']} records of {found['organization']} are as they were sealed, at {found['sealed_at']}.")
+    print(verify(Path(sys.argv[1] if len(sys.argv) > 1 else "."), sys.argv[2:]))

@@ -1,6 +1,7 @@
 """Staff pages of organizations."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -149,6 +150,9 @@ class OrganizationAdmin(StaffModelAdmin):
             raise Invalid.field("owner", "No user has this address: create the user first.")
         organization = organizations.create_organization(actor=actor, owner=owner, **values)
         return organization, Outcome(f"{organization.name} is created and owned by {owner.email}.")
+
+    def organization_of(self, row: Organization) -> UUID:
+        return row.id
 
     def links(self, row: Organization) -> list[tuple[str, str]]:
         lists = {

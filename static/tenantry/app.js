@@ -2,6 +2,7 @@
 import { enhanceConfirmations } from "./confirm.js";
 import { enhanceCopyButtons } from "./copy.js";
 import { enhanceDialogs } from "./dialog.js";
+import { enhancePolling } from "./live.js";
 import { enhanceMenus } from "./menu.js";
 import { enhanceOnceForms } from "./once.js";
 import { enhancePasskeys } from "./passkeys.js";
@@ -18,6 +19,7 @@ enhanceDialogs();
 enhanceMenus();
 enhanceOnceForms();
 enhancePasskeys();
+enhancePolling();
 enhanceSlugs();
 enhanceTheme();
 enhanceTimes();

@@ -162,6 +162,7 @@ def values(cast):
         "token": "tok_01h455vb4pex5vsknk084sn02q",
         "event": "evt_01h455vb4pex5vsknk084sn02q",
         "export": "exp_01h455vb4pex5vsknk084sn02q",
+        "audit_export": "aex_01h455vb4pex5vsknk084sn02q",
         "domain": "dom_01h455vb4pex5vsknk084sn02q",
         "handover_address": "hva_01h455vb4pex5vsknk084sn02q",
         "email_domain": "edm_01h455vb4pex5vsknk084sn02q",

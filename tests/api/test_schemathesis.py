@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from audit.models import AuditEvent
+from audit.models import AuditEvent, AuditExport
 from config.kernel.chunked import measured
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
@@ -41,6 +41,7 @@ from tests.sso.rows import connection_rows
 from tests.webhooks.rows import endpoint_rows
 
 ROOT = Path(__file__).resolve().parents[2]
+STAT = [0,0]
 EXAMPLES = 5  # beside those that Schemathesis draws from the schema's edges
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -81,6 +82,7 @@ def existing(cast):
         role = create_role(actor=owner, name="Auditor", permissions=["view_audit"])
         invitation = invite(actor=owner, email="otto@acme.example", role="viewer")
         export = DataExport.objects.create(requested_by=cast.owner)
+        audit_export = AuditExport.objects.create(format="csv", state="failed")
         domain = Domain.objects.create(project=cast.project, pattern="x.example", is_loopback=False, created_by="usr_x")
         seen = SeenDomain.objects.create(
             project=cast.project, host="y.example", is_loopback=False, last_seen_at=timezone.now()
@@ -108,6 +110,7 @@ def existing(cast):
         "grant": grant.public_id,
         "event": event.public_id,
         "export": export.public_id,
+        "audit_export": audit_export.public_id,
         "domain": domain.public_id,
         "seen": seen.public_id,
         "email_domain": email_domain.public_id,
@@ -126,7 +129,9 @@ def test_every_answer_is_in_the_document(label: str, cast: Cast, existing: dict[
     operation = operations()[label]
     # Schemathesis would make the examples of every operation while pytest collects the tests, in each worker anew.
     config = HypothesisTestConfig(modes=list(HypothesisTestMode), project=operation.schema.config, seed=0)
-    create_test(operation=operation, test_func=answered_as_documented, config=config)(cast=cast, existing=existing)
+    answered = create_test(operation=operation, test_func=answered_as_documented, config=config)
+    answered(cast=cast, existing=existing, asked=set())
+    print('STAT', label, STAT); STAT[:] = [0,0]
 
 
 @settings(
@@ -136,8 +141,15 @@ def test_every_answer_is_in_the_document(label: str, cast: Cast, existing: dict[
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-def answered_as_documented(case: Any, cast: Cast, existing: dict[str, str]) -> None:
+def answered_as_documented(case: Any, cast: Cast, existing: dict[str, str], asked: set[str]) -> None:
     case.path_parameters = {name: existing[name] for name in case.path_parameters or {}}
+    request = repr((case.method, case.path, case.query, case.headers, case.cookies, case.media_type, case.body))
+    # Examples that differ in the names that the path has only: the same request, to the same rows.
+    STAT[0]+=1
+    if request in asked:
+        return
+    STAT[1]+=1
+    asked.add(request)
     programs = ("/keys/verify", "/access/v1/", "/handover/exchange")
     credential = cast.secret_key if any(part in case.path for part in programs) else cast.token(cast.owner)
     if "/licenses/" in case.path:

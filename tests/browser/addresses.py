@@ -13,7 +13,7 @@ from allauth.account.utils import user_pk_to_url_str
 from django.utils import timezone
 from django.views import View
 
-from audit.models import AuditEvent
+from audit.models import AuditCheckpoint, AuditEvent, AuditExport
 from config.kernel.access import AccessKind
 from config.kernel.context import RequestContext, request_context
 from config.kernel.pages import FormPage
@@ -61,6 +61,8 @@ NOT_PAGES = {
     "keys:usage-file": "a file",
     "keys:project-usage-file": "a file",
     "orgs:export-download": "a file",
+    "audit:export-download": "a file",
+    "audit:checkpoint-file": "a file",
     "sso:mailed-link": "opens once a mail was sent; tests/browser/test_sign_in.py looks at it",
     "sso:social-start": "leads to Google or GitHub",
     "sso:social-callback": "is what they lead back to",
@@ -172,6 +174,13 @@ def full(cast: Cast) -> Persona:
             ("running", {"tables_total": 9}),
         ):
             export = DataExport.objects.create(state=state, requested_by=owner, **fields)
+            numbers = {"path": "x", "size": 12345} if "path" in fields else {"rows_done": 90, "rows_total": 1_234}
+            AuditExport.objects.create(
+                state=state, format="csv", requested_by=owner.public_id, requested_by_label=owner.email,
+                filters={"event": "key.*", "since": "2026-11-01T00:00:00.000000Z", "actor": owner.public_id}, **numbers,
+            )  # fmt: skip
+        for place in (1, 90):
+            AuditCheckpoint.objects.create(sequence=place, digest=b"d" * 32, sealed_at=now, statement="signed")
         account = ServiceAccount.objects.create(name="Gateway", description="Verifies keys in front of the products")
         for project, permissions in (
             (None, ["keys:verify", "view_org"]),

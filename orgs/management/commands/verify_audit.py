@@ -113,7 +113,7 @@ def words_of(report: Report) -> str:
     """One line for people."""
     checked = f"{report.links} records hold, {report.checkpoints} checkpoints agree"
     if report.begins_after:
-        checked = f"begins behind number {report.begins_after}, as was signed when older records were dropped; {checked}"
+        checked = f"begins behind number {report.begins_after}, as signed when older records were dropped; {checked}"
     if report.untrusted:
         checked += f", {report.untrusted} were signed with withdrawn keys and do not count"
     if report.finding is None:

@@ -1,0 +1,350 @@
+"""Making exports of the ledger: an archive with the records and, if none is left out between two, what proves them.
+
+The records are written in parts, each noted in the row together with where it ends; so whoever takes over from a killed
+worker goes on behind the last part. A worker that was thought dead, or whose export was cancelled meanwhile, finds out
+at its next note, and stops.
+"""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection, models, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from audit import events
+from audit.chain import COLUMNS, first_digest, moment_text, written
+from audit.checkpoints import make_checkpoint
+from audit.lines import HEADERS, line_of
+from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
+from audit.sealing import seal_all
+from audit.searching import Criteria, search
+from audit.selectors import kept_since
+from audit.services import record
+from audit.services.exports import criteria_of, export_target
+from config.kernel.identifiers import public_id
+from config.kernel.principals import SYSTEM
+from config.kernel.tasks import enqueue
+from config.kernel.tenancy.scope import system_scope, tenant_scope
+
+PORTION = 5000
+# An excerpt looks so often for rows before it notes how far it has come.
+LOOKS = 20
+KEPT = 3  # archives of an organization; an older one makes room
+# A worker notes something far more often than this while it lives.
+STALE = timedelta(minutes=5)
+MOST_ATTEMPTS = 5
+
+SAMPLE = settings.BASE_DIR / "docs" / "samples" / "verify_audit.py"
+
+LINKS = f"""
+SELECT s.sequence, s.digest, {", ".join(f"e.{column}" for column in COLUMNS)}
+FROM audit_seal s JOIN audit_event e ON e.id = s.id AND e.org_id = s.org_id
+WHERE s.org_id = %s AND s.sequence > %s AND s.sequence <= %s ORDER BY s.sequence LIMIT %s
+"""  # noqa: S608 - column names of ours
+
+logger = structlog.get_logger()
+
+
+class Stopped(Exception):
+    """The export was cancelled, or somebody else works on it."""
+
+
+def make_export(export_id: UUID) -> str:
+    """Makes, or goes on with, an export of the organization in scope.
+
+    Returns `ready`; `gone` when there is nothing to do or somebody else is at it; `stopped` when it was cancelled
+    meanwhile; `failed` when several workers have died of it.
+    """
+    export = _claimed(export_id)
+    if export is None:
+        return "gone"
+    try:
+        if export.attempt > MOST_ATTEMPTS:
+            _fail(export)
+            return "failed"
+        if not export.plan:
+            _begin(export)
+        while _go_on(export):
+            pass
+        _finish(export)
+    except Stopped:
+        return "stopped"
+    except (OSError, DatabaseError):
+        logger.exception("an export of the audit log failed", export_id=export.public_id)
+        _fail(export)
+        raise
+    return "ready"
+
+
+def tend_exports() -> tuple[int, int]:
+    """Asks again for exports that stand still, and deletes the parts of those that have ended. Returns both counts."""
+    with system_scope("exports of the audit log that stand still, and what others left"):
+        standing = list(
+            AuditExport.objects.unfinished().filter(updated_at__lt=timezone.now() - STALE).values_list("org_id", "id")
+        )
+        ended = list(AuditExport.objects.exclude(state__in=AuditExport.UNFINISHED).exclude(parts=[]))
+    for organization_id, export_id in standing:
+        with tenant_scope(organization_id):
+            enqueue("audit.make_export", str(export_id))
+    for export in ended:
+        with tenant_scope(export.org_id):
+            _forget_parts(export)
+    return len(standing), len(ended)
+
+
+def _claimed(export_id: UUID) -> AuditExport | None:
+    """The export with a new attempt, if it waits or whoever was at it has died."""
+    now = timezone.now()
+    free = models.Q(state=AuditExport.State.WAITING) | models.Q(
+        state=AuditExport.State.RUNNING, updated_at__lt=now - STALE
+    )
+    rows = AuditExport.objects.filter(free, id=export_id)
+    if not rows.update(state=AuditExport.State.RUNNING, attempt=models.F("attempt") + 1, updated_at=now):
+        return None
+    return AuditExport.objects.get(id=export_id)
+
+
+def _note(export: AuditExport, **fields: Any) -> None:
+    """Writes to the row if it is still ours. Raises Stopped."""
+    mine = AuditExport.objects.filter(id=export.id, attempt=export.attempt, state=AuditExport.State.RUNNING)
+    if not mine.update(**fields, updated_at=timezone.now()):
+        raise Stopped
+    for name, value in fields.items():
+        setattr(export, name, value)
+
+
+# -- which records ---------------------------------------------------------------------------------------------------
+def _begin(export: AuditExport) -> None:
+    since = kept_since(export.org_id)
+    if export.is_whole:
+        # What was recorded up to now has its place in the chain, unless some transaction is still open.
+        seal_all()
+        plan = _range(export.org_id, criteria_of(export.filters, since))
+        total = plan["last"] - plan["first"] + 1 if plan else 0
+        _note(export, plan=plan or {"first": 0}, rows_total=total, position=str(plan["first"] - 1 if plan else 0))
+    else:
+        # What was recorded until it was asked for.
+        below = export.id
+        criteria = criteria_of(export.filters, since)
+        rows = AuditEvent.objects.between(criteria.start, criteria.end).filter(id__lt=below)
+        narrowed = rows.matching(
+            event=criteria.event, actor_id=criteria.actor_id, target_id=criteria.target_id, result=criteria.result
+        )
+        plan = {"since": since and moment_text(since)}
+        _note(export, plan=plan, rows_total=narrowed.count(), position=str(below))
+
+
+def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
+    """The links from the first to the last record of that time, with what proves them; None where there is none.
+
+    Links follow the order of commits. Where that is not the order of time, all between the first and last are taken.
+    """
+    links = AuditSeal.objects.all()
+    if criteria.start:
+        links = links.filter(id__gte=first_id_at(criteria.start))
+    if criteria.end:
+        links = links.filter(id__lt=first_id_at(criteria.end))
+    ends = links.aggregate(first=models.Min("sequence"), last=models.Max("sequence"))
+    if ends["first"] is None:
+        return None
+    beginning = AuditBeginning.objects.order_by("-dropped_before").first()
+    first = max(ends["first"], _behind_dropped(beginning)) if beginning else ends["first"]
+    if first > ends["last"]:
+        return None
+    checkpoint, _ = make_checkpoint(organization_id, sequence=ends["last"])
+    statements = [checkpoint.statement] if checkpoint else []
+    if beginning and beginning.sequence == first - 1:
+        statements.insert(0, beginning.statement)
+    before = AuditSeal.objects.filter(sequence=first - 1).first()
+    digest = before.digest_text if before else first_digest(organization_id).hex()
+    return {"first": first, "last": ends["last"], "digest_before": digest, "statements": statements}
+
+
+def _behind_dropped(beginning: AuditBeginning) -> int:
+    """The place behind the last link whose record was dropped with its month."""
+    of_dropped_months = AuditSeal.objects.filter(
+        sequence__gt=beginning.sequence, id__lt=first_id_at(beginning.dropped_before)
+    )
+    is_there = AuditEvent.objects.filter(id=models.OuterRef("id"))
+    last = of_dropped_months.exclude(models.Exists(is_there)).aggregate(last=models.Max("sequence"))["last"]
+    return (last or beginning.sequence) + 1
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+def _go_on(export: AuditExport) -> bool:
+    """Writes the next part. Returns whether there is more."""
+    if "since" in export.plan:
+        lines, position = _excerpt(export)
+    else:
+        lines, position = _links(export)
+    if lines:
+        name = f"{_folder(export)}/{export.attempt}-{len(export.parts)}"
+        saved = default_storage.save(name, ContentFile(b"".join(lines)))
+        try:
+            _note(
+                export, parts=[*export.parts, saved], position=position or "", rows_done=export.rows_done + len(lines)
+            )
+        except Stopped:
+            default_storage.delete(saved)
+            raise
+    else:
+        _note(export, position=position or "")
+    return position is not None
+
+
+def _links(export: AuditExport) -> tuple[list[bytes], str | None]:
+    """Records in the order of the chain. None as the next position at the end."""
+    last = export.plan.get("last", 0)
+    if not export.position:
+        return [], None
+    with connection.cursor() as cursor:
+        cursor.execute(LINKS, [export.org_id, int(export.position), last, PORTION])
+        rows = cursor.fetchall()
+    lines = [
+        line_of(export.format, {**written(row), "sequence": sequence, "digest": bytes(digest).hex()})
+        for sequence, digest, *row in rows
+    ]
+    return lines, str(rows[-1][0]) if len(rows) == PORTION else None
+
+
+def _excerpt(export: AuditExport) -> tuple[list[bytes], str | None]:
+    """Records that meet the filters, the newest first. None as the next position at the end."""
+    if not export.position:
+        return [], None
+    since = export.plan["since"]
+    criteria = criteria_of(export.filters, since and datetime.fromisoformat(since))
+    lines: list[bytes] = []
+    below: UUID | None = UUID(export.position)
+    for _ in range(LOOKS):
+        found = search(criteria, below=below, limit=PORTION - len(lines), rows=AuditEvent.objects.with_sequence())
+        lines += [_excerpt_line(export, row) for row in found.rows]
+        below = found.older
+        if below is None or len(lines) >= PORTION:
+            break
+    return lines, below and str(below)
+
+
+def _excerpt_line(export: AuditExport, row: Any) -> bytes:
+    content = written([getattr(row, column) for column in COLUMNS])
+    return line_of(export.format, {**content, "sequence": row.sequence, "digest": ""})
+
+
+# -- the archive -----------------------------------------------------------------------------------------------------
+def _finish(export: AuditExport) -> None:
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open(f"records.{export.format}", "w", force_zip64=True) as member:
+                member.write(HEADERS[export.format])
+                for part in export.parts:
+                    with default_storage.open(part) as lines:
+                        for chunk in lines.chunks():
+                            member.write(chunk)
+                    _note(export)
+            for name, text in _around(export):
+                archive.writestr(name, text)
+        size = file.tell()
+        file.seek(0)
+        path = default_storage.save(f"tenants/{export.org_id}/exports/{export.public_id}.zip", File(file))
+    try:
+        with transaction.atomic():
+            ended = {"path": path, "size": size, "finished_at": timezone.now()}
+            _note(export, state=AuditExport.State.READY, **ended)
+            record(
+                events.AUDIT_EXPORT_FINISHED,
+                actor=SYSTEM,
+                target=export_target(export),
+                data={"rows": export.rows_done, "size": size},
+            )
+    except Stopped:
+        default_storage.delete(path)
+        raise
+    _forget_parts(export)
+    _make_room()
+
+
+def _around(export: AuditExport) -> Iterator[tuple[str, str]]:
+    """The files beside the records, as (name, text)."""
+    plan, proven = export.plan, None
+    if plan.get("statements"):
+        proven = {name: plan[name] for name in ("first", "last", "digest_before")}
+        statements = plan["statements"]
+        yield "checkpoints.jsonl", "".join(json.dumps({"statement": statement}) + "\n" for statement in statements)
+        keys = import_string(settings.TENANTRY_CHECKPOINT_KEYS)(statements)
+        yield "keys.json", json.dumps({"keys": keys}, indent=1)
+        yield "verify_audit.py", Path(SAMPLE).read_text()
+    manifest = {
+        "organization": public_id("org", export.org_id),
+        "export": export.public_id,
+        "format": export.format,
+        "filters": export.filters,
+        "records": export.rows_done,
+        "range": proven,
+        "made_at": moment_text(timezone.now()),
+    }
+    yield "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False)
+    yield "README.txt", (WHOLE if proven else EXCERPT).format(url=settings.TENANTRY_URL, format=export.format)
+
+
+WHOLE = """The audit log of one organization, as records.{format}: each record with its number and its digest.
+
+Nothing was left out between the first and the last number, and that can be proven without the server:
+
+    pip install "pyjwt[crypto]"
+    python verify_audit.py
+
+It says which record was changed, removed, inserted or moved, if any was. Who doubts this archive as a whole compares
+keys.json with the key set that they kept ({url}/.well-known/jwks.json), and names the checkpoints that they kept
+elsewhere too:
+
+    python verify_audit.py . my-checkpoint.json
+
+In records.csv a text that a spreadsheet would take for a formula begins with an apostrophe; so does one that began with
+an apostrophe itself.
+"""
+EXCERPT = """Some records of the audit log of one organization, as records.{format}: those that meet the filters in
+manifest.json, the newest first. Whether any is missing can only be proven by an export without filters.
+
+In records.csv a text that a spreadsheet would take for a formula begins with an apostrophe; so does one that began with
+an apostrophe itself.
+"""
+
+
+def _folder(export: AuditExport) -> str:
+    return f"tenants/{export.org_id}/exports/{export.public_id}"
+
+
+def _forget_parts(export: AuditExport) -> None:
+    for part in export.parts:
+        default_storage.delete(part)
+    with suppress(OSError):  # somebody who lost their turn may still be writing there
+        default_storage.delete(_folder(export))
+    AuditExport.objects.filter(id=export.id).update(parts=[])
+
+
+def _fail(export: AuditExport) -> None:
+    try:
+        with transaction.atomic():
+            _note(export, state=AuditExport.State.FAILED, finished_at=timezone.now())
+            record(events.AUDIT_EXPORT_FAILED, actor=SYSTEM, target=export_target(export))
+    except Stopped:
+        return
+
+
+def _make_room() -> None:
+    """Deletes the files of all but the newest archives; their rows stay as history, without a path."""
+    for export in AuditExport.objects.exclude(path="").order_by("-id")[KEPT:]:
+        default_storage.delete(export.path)
+        AuditExport.objects.filter(id=export.id).update(path="")
