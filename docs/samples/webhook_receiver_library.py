@@ -1,0 +1,60 @@
+"""Receives webhooks of Tenantry with the library of Standard Webhooks (`pip install standardwebhooks`).
+
+    export WEBHOOK_SECRET=whsec_…
+    python webhook_receiver_library.py 8080
+
+Writes the name and id of each event, once, whatever is delivered twice. Put it behind your TLS.
+"""
+
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+MOST_BYTES = 1024 * 1024
+# In life: a table with a unique id, written in the transaction of the work.
+seen: set[str] = set()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers at once; what takes long belongs into a queue of yours."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """One delivery."""
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > MOST_BYTES:
+            return self.answer(413)
+        body = self.rfile.read(length)
+        try:
+            event = Webhook(os.environ["WEBHOOK_SECRET"]).verify(body, dict(self.headers))
+        except WebhookVerificationError:
+            return self.answer(400)
+        message_id = self.headers["webhook-id"]
+        if message_id not in seen:
+            seen.add(message_id)
+            print(event["type"], message_id, flush=True)
+        return self.answer(204)
+
+    def answer(self, status: int) -> None:
+        """Without a body."""
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Says nothing beside the events."""
+
+
+def main() -> None:
+    """The command described above."""
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver)
+    print(f"Listening at http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
