@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from audit.forms import MomentField
-from webhooks.forms.endpoints import catalogue, words_of
+from audit.forms import MomentField, words_of
+from webhooks.forms.endpoints import catalogue
 from webhooks.models import Delivery
 
 STATES = [

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 
+from audit.forms import words_of
 from config.kernel.errors import Invalid
 from config.kernel.events import EventType, declared_events
 from keys.forms.credentials import OnceForm
@@ -21,11 +22,6 @@ HEADERS_LENGTH = 40_000
 URL_LENGTH = Endpoint._meta.get_field("url").max_length
 DESCRIPTION_LENGTH = Endpoint._meta.get_field("description").max_length
 AS_TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-
-
-def words_of(noun: str) -> str:
-    """`Personal token` for `personal_token`."""
-    return noun.replace("_", " ").capitalize()
 
 
 def catalogue() -> list[tuple[str, list[EventType]]]:
@@ -83,7 +79,7 @@ class EventsForm(forms.Form):
         return [name for name in chosen if name.endswith(".*") or f"{name.partition('.')[0]}.*" not in chosen]
 
     def groups(self) -> list[EventGroup]:
-        """The catalogue with what is ticked."""
+        """The catalogue with what is ticked, which comes first."""
         ticked = set(self["events"].value() or [])
         found = []
         for noun, declared in catalogue():
@@ -91,7 +87,7 @@ class EventsForm(forms.Form):
             whole = f"{noun}.*" in ticked
             chosen = whole + sum(is_ticked for _, is_ticked in events)
             found.append(EventGroup(noun, words_of(noun), f"{noun}.*", whole, events, chosen))
-        return found
+        return sorted(found, key=lambda group: not group.chosen)
 
     def others(self) -> list[tuple[str, bool]]:
         """What the endpoint has that is no longer declared, with whether it is ticked."""

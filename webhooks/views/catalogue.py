@@ -4,8 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from audit.forms import words_of
 from config.kernel.pages import Page
-from webhooks.forms.endpoints import catalogue, words_of
+from webhooks.forms.endpoints import catalogue
 from webhooks.views.endpoints import MANAGER, NAVIGATION
 
 

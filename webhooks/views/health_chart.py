@@ -1,6 +1,6 @@
 """Charts of attempts as plain figures, which the template draws as SVG: no script, no style, no library.
 
-What was delivered stands above the line, what failed hangs below it, so that nobody needs colours to tell them apart.
+What was delivered stands above a line, what failed hangs below it, so that nobody needs colours to tell them apart.
 """
 
 from collections import defaultdict
@@ -10,44 +10,40 @@ from datetime import datetime, timedelta
 
 from webhooks.models import EndpointHour
 
-HALF = 50
+HEIGHT = 100
 STEP = 10
 BAR = 8
 LOWEST = 2  # anything at all is seen
+# Below the line there is so much room at least: without failures, and with any.
+CLEAR, ROOM = 2, 12
 HOURS = 24
 DAYS = 7
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The attempts of one hour or day that began at `start` (UTC), with the heights of both bars."""
+    """The attempts of one hour or day that began at `start` (UTC), with the places and heights of both bars."""
 
     start: datetime
     delivered: int
     failed: int
     mean: int | None
     x: int
+    top: float
     up: float
     down: float
-
-    @property
-    def top(self) -> float:
-        """Where the upper bar begins."""
-        return HALF - self.up
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars side by side. `unit` is `hour` or `day`; `mean` milliseconds of all attempts, None without any."""
+    """Bars side by side. `unit` is `hour` or `day`; `line` is where the bars of both kinds meet."""
 
     unit: str
     bars: list[Bar]
+    line: float
     delivered: int
     failed: int
-    mean: int | None
-    slowest: int
-    half: int = HALF
-    height: int = 2 * HALF
+    height: int = HEIGHT
     bar_width: int = BAR
 
     @property
@@ -79,25 +75,24 @@ def first_hour(now: datetime) -> datetime:
 
 def _chart(unit: str, starts: list[datetime], rows: Iterable[tuple[datetime, EndpointHour]]) -> Chart:
     sums: dict[datetime, list[int]] = defaultdict(lambda: [0, 0, 0])
-    slowest = 0
     for start, row in rows:
         for place, count in enumerate((row.delivered, row.failed, row.milliseconds)):
             sums[start][place] += count
-        slowest = max(slowest, row.slowest)
-    most = max((max(delivered, failed) for delivered, failed, _ in sums.values()), default=0)
+    most_delivered, most_failed = (max((each[place] for each in sums.values()), default=0) for place in (0, 1))
+    share = HEIGHT * most_failed / (most_delivered + most_failed) if most_failed else 0
+    below = min(max(share, ROOM if most_failed else CLEAR), HEIGHT - CLEAR)
+    line = round(HEIGHT - below, 2)
+    scale = min(line / (most_delivered or 1), below / (most_failed or 1))
     bars = []
     for place, start in enumerate(starts):
         delivered, failed, milliseconds = sums[start]
+        up, down = _height(delivered, scale), _height(failed, scale)
+        attempts = delivered + failed
+        mean = round(milliseconds / attempts) if attempts else None
         x = place * STEP + (STEP - BAR) // 2
-        mean = _mean(milliseconds, delivered + failed)
-        bars.append(Bar(start, delivered, failed, mean, x, _height(delivered, most), _height(failed, most)))
-    delivered, failed, milliseconds = (sum(each[place] for each in sums.values()) for place in range(3))
-    return Chart(unit, bars, delivered, failed, _mean(milliseconds, delivered + failed), slowest)
+        bars.append(Bar(start, delivered, failed, mean, x, round(line - up, 2), up, down))
+    return Chart(unit, bars, line, *(sum(each[place] for each in sums.values()) for place in (0, 1)))
 
 
-def _height(count: int, most: int) -> float:
-    return round(max(count / most * HALF, LOWEST), 2) if count else 0
-
-
-def _mean(milliseconds: int, attempts: int) -> int | None:
-    return round(milliseconds / attempts) if attempts else None
+def _height(count: int, scale: float) -> float:
+    return round(max(count * scale, LOWEST), 2) if count else 0
