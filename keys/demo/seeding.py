@@ -25,6 +25,7 @@ from config.kernel.permissions import PERSONAL_PERMISSIONS, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys.credentials import digest_of
+from keys.demo.audit import ensure_audit_export
 from keys.demo.building import Builder, principal
 from keys.demo.domains import ensure_domains
 from keys.demo.programs import ensure_agents, ensure_session
@@ -200,6 +201,7 @@ def ensure_world(world: World, file: CredentialFile, new: NewPassword, guest: Us
         import_string(settings.TENANTRY_DEMO_SIGN_IN)(organization)
         ensure_agents(projects[0], *developer)
         import_string(settings.TENANTRY_DEMO_WEBHOOKS)(organization)
+        ensure_audit_export(people[Role.OWNER].user)
     ensure_session(people[Role.OWNER].user, world.people[Role.OWNER])
     return {
         "id": organization.public_id,
