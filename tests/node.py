@@ -15,7 +15,7 @@ SECONDS = 90
 NOT_AGAIN_SECONDS = 900
 NPM = ["npm", "install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]
 # npm's own patience is minutes; each of its requests answers within seconds or never.
-NPM += ["--fetch-retries=1", "--fetch-retry-maxtimeout=2000", "--fetch-timeout=15000"]
+NPM += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000", "--fetch-timeout=15000"]
 
 
 def folder_with(name: str, *packages: str, manifest: Path | None = None) -> Path:

@@ -313,7 +313,10 @@ def silent_next(talk: Conversation, request: Received, argument: str) -> None:
 
 
 class Receiver:
-    """Listens until it is closed. `deaf` ones take connections and read nothing; a `full` one takes none."""
+    """Listens until it is closed. `deaf` ones take connections and read nothing; a `full` one takes none.
+
+    `reached` is the address of this machine that each connection was made to.
+    """
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None, deaf: bool = False,
@@ -323,6 +326,7 @@ class Receiver:
         self.requests: list[Received] = []
         self.script: list[int | tuple[int, dict[str, str]]] = []
         self.connections = 0
+        self.reached: list[str] = []
         self.bytes_received = self.bytes_sent = 0
         self.conversations: set[Conversation] = set()
         self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -355,6 +359,7 @@ class Receiver:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
+            self.reached.append(str(connection.getsockname()[0]).removeprefix("::ffff:"))
             talk = Conversation(self, self.connections, connection)
             self.conversations.add(talk)
             threading.Thread(target=talk.run, daemon=True).start()

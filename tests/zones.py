@@ -2,18 +2,22 @@
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, TXT, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
+# Longer than anybody waits.
+SILENCE = 60.0
+
 
 class Zone(BaseResolver):
     """Records by name. A name that is not here does not exist; `rcode` answers everything with an error.
 
     `addresses` gives a name's sets of IPv4 and IPv6 addresses: the first question for each kind is answered by the
-    first set, the next one by the next, all further ones by the last.
+    first set, the next one by the next, all further ones by the last. Questions for `silent` names get no answer.
     """
 
     def __init__(self) -> None:
@@ -25,6 +29,7 @@ class Zone(BaseResolver):
         self.aliases: dict[str, str] = {}
         self.addresses: dict[str, list[list[str]]] = {}
         self.asked_for: list[tuple[str, str]] = []
+        self.silent: set[str] = set()
         self.rcode = RCODE.NOERROR
         self.asked: list[str] = []
         self.while_asked: Callable[[], None] = lambda: None
@@ -38,6 +43,8 @@ class Zone(BaseResolver):
         if self.rcode != RCODE.NOERROR:
             return reply
         name = name.lower()
+        if name in self.silent:
+            time.sleep(SILENCE)
         if name in self.aliases:
             reply.add_answer(RR(request.q.qname, QTYPE.CNAME, rdata=CNAME(self.aliases[name])))
             name = self.aliases[name]
