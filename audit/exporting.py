@@ -7,6 +7,7 @@ at its next note, and stops.
 
 import json
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -31,7 +32,7 @@ from audit.lines import HEADERS, line_of
 from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
 from audit.sealing import seal_all
 from audit.searching import Criteria, search
-from audit.selectors import kept_since
+from audit.selectors import LOOKED_AT, kept_since
 from audit.services import record
 from audit.services.exports import criteria_of, export_target
 from config.kernel.identifiers import public_id
@@ -46,6 +47,8 @@ KEPT = 3  # archives of an organization; an older one makes room
 # A worker notes something far more often than this while it lives.
 STALE = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
+# Seconds to wait for seals, between two looks.
+LONGEST_WAIT, PAUSE = 20.0, 0.5
 
 SAMPLE = settings.BASE_DIR / "docs" / "samples" / "verify_audit.py"
 
@@ -130,8 +133,7 @@ def _note(export: AuditExport, **fields: Any) -> None:
 def _begin(export: AuditExport) -> None:
     since = kept_since(export.org_id)
     if export.is_whole:
-        # What was recorded up to now has its place in the chain, unless some transaction is still open.
-        seal_all()
+        _await_seals(export)
         plan = _range(export.org_id, criteria_of(export.filters, since))
         total = plan["last"] - plan["first"] + 1 if plan else 0
         _note(export, plan=plan or {"first": 0}, rows_total=total, position=str(plan["first"] - 1 if plan else 0))
@@ -145,6 +147,20 @@ def _begin(export: AuditExport) -> None:
         )
         plan = {"since": since and moment_text(since)}
         _note(export, plan=plan, rows_total=narrowed.count(), position=str(below))
+
+
+def _await_seals(export: AuditExport) -> None:
+    """Until what was recorded before the export was asked for has its place in the chain; not for long.
+
+    Another process may be sealing, or some transaction be open; what is not sealed by then is left out.
+    """
+    end = time.monotonic() + LONGEST_WAIT
+    while time.monotonic() < end:
+        seal_all()
+        newest = AuditEvent.objects.with_sequence().filter(id__lt=export.id).order_by("-id")[:LOOKED_AT]
+        if all(row.sequence is not None for row in newest):
+            return
+        time.sleep(PAUSE)
 
 
 def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
@@ -234,7 +250,7 @@ def _excerpt(export: AuditExport) -> tuple[list[bytes], str | None]:
         below = found.older
         if below is None or len(lines) >= PORTION:
             break
-    return lines, below and str(below)
+    return lines, str(below) if below else None
 
 
 def _excerpt_line(export: AuditExport, row: Any) -> bytes:

@@ -1,7 +1,7 @@
 """The form that filters the ledger."""
 
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -77,7 +77,7 @@ class AuditSearch(AuditFilter):
     )
     ip = forms.GenericIPAddressField(required=False, label="IP address")
 
-    field_order = ("q",)
+    field_order: ClassVar[tuple[str, ...]] = ("q",)
 
     def clean_q(self) -> str:
         text = self.cleaned_data["q"]

@@ -28,7 +28,7 @@ logger = structlog.get_logger()
 
 def export_target(export: AuditExport) -> Target:
     """An export of the ledger."""
-    return Target("audit_export", export.public_id, export.public_id)
+    return Target("audit_export", export.public_id, f"Audit log as {export.get_format_display()}")
 
 
 @transaction.atomic
