@@ -37,5 +37,7 @@ def tidy() -> int:
 def _forget_batch(over: QuerySet[Delivery]) -> int:
     """What somebody replays at this moment is locked, or pending by then, and stays."""
     ids = list(over.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:BATCH])
+    if not ids:
+        return 0
     Attempt.objects.filter(delivery_id__in=ids).delete_all()
     return Delivery.objects.filter(id__in=ids).delete_all()
