@@ -1,6 +1,6 @@
 """The people and things that tests speak of. Made through the same services as in life."""
 
-import copy
+import pickle
 from dataclasses import dataclass, field
 
 from allauth.account.models import EmailAddress
@@ -16,6 +16,7 @@ from orgs.services.organizations import create_organization
 from orgs.services.users import create_user
 from projects.models import Project
 from projects.services.projects import create_project
+from tests import database
 
 PASSWORD = "correct horse battery staple"
 
@@ -105,18 +106,26 @@ def make_cast() -> Cast:
 class StandingCast:
     """The cast's rows stand committed between tests, since making them takes longer than most tests do.
 
-    A test that rolls back leaves them as they were; after one that committed they are made anew.
+    A test that rolls back leaves them as they were; after one that committed they are put back.
     """
 
-    cast: Cast
+    _database: str
+    _cast: bytes
+    _rows: dict[str, str]
 
-    def set_up(self) -> None:
-        """Makes the rows in an empty database."""
-        self.cast = make_cast()
+    def set_up(self, database_name: str) -> None:
+        """Makes the rows, in an empty database, and keeps them."""
+        self._database = database_name
+        self._cast = pickle.dumps(make_cast())
+        self._rows = database.kept_rows(database_name)
+
+    def put_back(self) -> None:
+        """These rows and no others."""
+        database.put_back(self._database, self._rows)
 
     def copy(self) -> Cast:
         """A cast of the test's own: what it does to these objects no other test sees."""
-        return copy.deepcopy(self.cast)
+        return pickle.loads(self._cast)
 
 
 standing = StandingCast()

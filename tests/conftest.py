@@ -34,11 +34,10 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
         connection.close()
         connections["default"].settings_dict["NAME"] = name
         connections["default"].settings_dict["CONN_MAX_AGE"] = 0
-        standing.set_up()
+        standing.set_up(name)
 
     def after_commits(_test: Any) -> None:
-        database.empty_tables(name)
-        standing.set_up()
+        standing.put_back()
 
     TransactionTestCase._fixture_teardown = after_commits  # type: ignore[method-assign]
     yield

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER_URL = os.environ["DATABASE_OWNER_URL"]
@@ -21,6 +22,7 @@ APP_URL = os.environ["DATABASE_URL"]
 TRIES = 50
 # Rows that migrations write and that tests must find again after the tables were emptied.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+SMALL_TABLE_BYTES = 256 * 1024
 
 
 def named(url: str, database: str) -> str:
@@ -109,8 +111,54 @@ def drop_test_database(name: str) -> None:
 
 def empty_tables(name: str) -> None:
     """After a test that committed: empties every table as the owner, past the triggers that protect the ledger."""
+    with owner_connection(name) as connection, connection.transaction():
+        _empty(connection)
+
+
+def kept_rows(name: str) -> dict[str, str]:
+    """The rows of every table that has any, as arrays, for `put_back`."""
     with owner_connection(name) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        listed = ", ".join(f'"{table}"' for (table,) in tables if table not in KEPT)
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(f"TRUNCATE {listed}")
+        rows = {
+            table: connection.execute(f'SELECT array_agg(t)::text FROM "{table}" AS t').fetchone()
+            for table in _tables(connection)
+        }
+    return {table: found[0] for table, found in rows.items() if found and found[0]}
+
+
+def put_back(name: str, rows: dict[str, str]) -> None:
+    """After a test that committed: the tables hold `rows`, of `kept_rows`, and nothing else."""
+    statements = [
+        f'INSERT INTO "{table}" OVERRIDING SYSTEM VALUE SELECT * FROM unnest({Literal(array).as_string()}::"{table}"[])'
+        for table, array in rows.items()
+    ]
+    with owner_connection(name) as connection, connection.transaction():
+        _empty(connection)
+        connection.execute("; ".join(statements))
+
+
+def _tables(connection: psycopg.Connection) -> list[str]:
+    """Those that tests write. Partitions hold the rows of their parents."""
+    found = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    )
+    return sorted({table for (table,) in found} - KEPT)
+
+
+def _empty(connection: psycopg.Connection) -> None:
+    """Waits for whoever still writes, as TRUNCATE does. That makes new files for each table and its indexes, though,
+    which costs ten times what the deletion of a test's few rows does: it is for tables that grew.
+    """
+    connection.execute("SET LOCAL session_replication_role = replica")
+    tables = _tables(connection)
+    listed = ", ".join(f'"{table}"' for table in tables)
+    connection.execute(f"LOCK TABLE {listed} IN ACCESS EXCLUSIVE MODE")
+    sizes = connection.execute(
+        "SELECT relname, pg_relation_size(oid) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s) AND pg_relation_size(oid) > 0",
+        [tables],
+    ).fetchall()
+    statements = [
+        f'DELETE FROM "{table}"' if size <= SMALL_TABLE_BYTES else f'TRUNCATE "{table}"' for table, size in sizes
+    ]
+    if statements:
+        connection.execute("; ".join(statements))

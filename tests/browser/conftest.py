@@ -105,8 +105,7 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with django_db_blocker.unblock():
         database.empty_tables(f"test_{WORKER}")
         yield
-        database.empty_tables(f"test_{WORKER}")
-        standing.set_up()
+        standing.put_back()
         # While Playwright's loop runs, this is another connection than the one that the suite closes at its end.
         connection.close()
 
