@@ -62,14 +62,17 @@ def erase(organization_id: UUID) -> bool:
 
 
 def _delete_rows(organization_id: UUID) -> dict[str, int]:
-    """Counts by table. The ledger's rows go through a function of the owner's, which checks that it is time."""
+    """Counts by table. The ledger's rows go through a function of the owner's, which checks that it is time.
+
+    They go first: from then on nothing is sealed until the end, so that nothing is added to what is known of them.
+    """
     deleted = {}
     with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_erase_organization(%s)", [organization_id])
+        deleted["audit_event"] = cursor.fetchone()[0]
         for model in apps.get_models():
             if issubclass(model, TenantModel) and "DELETE" in privileges_of(model):
                 deleted[model._meta.db_table] = model.objects.all().delete_all()
-        cursor.execute("SELECT audit_erase_organization(%s)", [organization_id])
-        deleted["audit_event"] = cursor.fetchone()[0]
     return {table: count for table, count in deleted.items() if count}
 
 
