@@ -29,6 +29,8 @@ class Following:
 def following(path: str, filters: QueryDict, *, is_on: bool, rows: Sequence[AuditEvent]) -> Following:
     """How the list of these `filters` is followed while it shows `rows`. `filters` names neither FOLLOW nor SHOWN."""
     query = filters.copy()
+    for name in [name for name, value in query.items() if not value]:
+        del query[name]
     off = f"{path}?{query.urlencode()}" if query else path
     query[FOLLOW] = "on"
     on = f"{path}?{query.urlencode()}"

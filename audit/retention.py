@@ -75,12 +75,14 @@ def _drop(month: datetime) -> bool:
     days = import_string(settings.TENANTRY_AUDIT_DAYS)(organizations)
     if any(_is_kept(days.get(organization), behind) for organization in organizations):
         return False
-    if not all(_say_where_it_begins(organization, behind, bounds) for organization in organizations):
+    if not all(map(_holds, organizations)):
         return False
     try:
         with transaction.atomic():
+            for organization in organizations:
+                _say_where_it_begins(organization, behind, bounds)
             _drop_whole(month, bounds["behind"])
-    except DatabaseError:
+    except (DatabaseError, TenantryError):
         logger.exception("a month of the audit log could not be dropped", month=f"{month:%Y-%m}")
         return False
     return True
@@ -90,22 +92,20 @@ def _is_kept(days: int | None, behind: datetime) -> bool:
     return days is None or behind + timedelta(days=days) > timezone.now()
 
 
-def _say_where_it_begins(organization_id: UUID, behind: datetime, bounds: dict[str, UUID]) -> bool:
+def _holds(organization_id: UUID) -> bool:
     report = verify(organization_id)
     if report.finding:
         logger.error("a log that does not hold is not dropped", organization_id=str(organization_id))
-        return False
+    return report.finding is None
+
+
+def _say_where_it_begins(organization_id: UUID, behind: datetime, bounds: dict[str, UUID]) -> None:
     with tenant_scope(organization_id), connection.cursor() as cursor:
         cursor.execute(FIRST_TO_STAY, {"organization": organization_id, **bounds})
         first = cursor.fetchone()[0]
         head = AuditSeal.objects.head()
     after = first - 1 if first else head.sequence if head else 0
-    try:
-        state_beginning(organization_id, after=after, dropped_before=behind)
-    except TenantryError:
-        logger.exception("where a log begins could not be signed", organization_id=str(organization_id))
-        return False
-    return True
+    state_beginning(organization_id, after=after, dropped_before=behind)
 
 
 def _drop_whole(month: datetime, behind: UUID) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from audit import exporting
-from audit.models import AuditCheckpoint, AuditEvent, AuditExport
+from audit.chain import COLUMNS, canonical, first_digest, next_digest
+from audit.models import AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
 from audit.sealing import seal_all
 from config.kernel.tenancy.scope import tenant_scope
 from tests.api.rows import everything
@@ -147,12 +148,10 @@ def test_a_checkpoint_is_signed_on_request_and_once_for_each_link(api, cast):
 
 
 def seal(cast: Cast) -> None:
-    """Within the test's own transaction nothing counts as committed, so the link is written as the sealer would."""
-    from audit.chain import COLUMNS, canonical, first_digest, next_digest
-    from audit.models import AuditSeal
-
-    assert seal_all() == 0
+    """Where the test is one transaction nothing counts as committed, so a link is written as the sealer would."""
+    seal_all()
     with tenant_scope(cast.acme.id):
-        row = AuditEvent.objects.order_by("id").values_list(*COLUMNS).first()
-        digest = next_digest(first_digest(cast.acme.id), canonical(row))
-        AuditSeal.objects.create(id=row[0], sequence=1, digest=digest)
+        if not AuditSeal.objects.exists():
+            row = AuditEvent.objects.order_by("id").values_list(*COLUMNS).first()
+            digest = next_digest(first_digest(cast.acme.id), canonical(row))
+            AuditSeal.objects.create(id=row[0], sequence=1, digest=digest)

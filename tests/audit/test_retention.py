@@ -14,7 +14,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from audit import exporting, retention
-from audit.checkpoints import make_checkpoint
+from audit.checkpoints import make_checkpoint, state_beginning
 from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
 from audit.tasks import drop_expired
 from config.kernel.tenancy.models import new_id
@@ -258,8 +258,11 @@ def test_whoever_may_call_the_function_cannot_drop_what_it_judges_to_be_kept(mon
             drop_directly(NEXT)
         with pytest.raises(DatabaseError, match="no partition of that month"), system_scope("test"):
             drop_directly(month_before(30))
+    for organization in (months.acme.id, months.globex.id, INSTALLATION_ID):
+        state_beginning(organization, after=3, dropped_before=NEXT)
     with pytest.raises(DatabaseError, match="still kept"), tenant_scope(months.acme.id):
         drop_directly(OLD)
+    state_beginning(months.acme.id, after=9, dropped_before=month_before(6))
     with pytest.raises(DatabaseError, match="older month|still kept"), system_scope("test"):
         drop_directly(month_before(0))
     assert {name_of(OLD), name_of(NEXT)} < set(partitions())
