@@ -177,7 +177,7 @@ def test_the_pages_tell_how_an_endpoint_fares(browse, cast):
     with time_machine.travel(timezone.now() + timedelta(days=8), tick=False):
         later = signed_in(Client(), cast.admin)
         page = text_of(later.get(address_of(rows.endpoint)))
-    assert ("Attempts by hour: 0 delivered" in page, "It asked for patience" in page) == (True, False)
+    assert ("Nothing was sent in 7 days" in page, "It asked for patience" in page) == (True, False)
 
 
 def test_an_endpoint_that_was_disabled_says_why_and_is_enabled_by_a_button(browse, cast):
@@ -214,11 +214,15 @@ def test_an_endpoint_is_edited_and_its_ledger_tells_no_path(browse, cast):
     assert client.post(address_of(rows.endpoint, "edit/"), form).status_code == 302
     changed = again(cast, rows.endpoint)
     assert (changed.description, changed.events, changed.project) == ("Renamed", CHOSEN["events"], cast.project)
+    kept = client.post(address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
+    assert "take them away first" in text_of(kept)
+    assert again(cast, rows.endpoint).url == ADDRESS
+    client.post(address_of(rows.endpoint, "headers/"), {"headers": ""})
     client.post(address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
     assert again(cast, rows.endpoint).url == LOCAL
     with tenant_scope(cast.acme.id):
         told = [row.data for row in AuditEvent.objects.filter(event="webhook_endpoint.updated")]
-    assert len(told) == 2
+    assert len(told) == 3
     assert "a-secret-path" not in repr(told)
 
 

@@ -1,0 +1,39 @@
+"""A test event on its way: its page shows by itself what became of it."""
+
+import pytest
+
+from tests.browser.conftest import NewContext
+from tests.browser.inspection import Inspector
+from tests.cast import Cast, make_cast
+from tests.receivers import receiving
+from webhooks.delivery import deliver_due
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def cast(committed: None) -> Cast:
+    return make_cast()
+
+
+def test_an_endpoint_is_made_and_its_test_shown_as_it_is_delivered(cast: Cast, new_context: NewContext, address: str):
+    page = new_context(cast.owner).new_page()
+    inspector = Inspector(page, address)
+    inspector.open("/orgs/acme/webhooks/new/")
+    with receiving() as receiver:
+        page.locator("#id_url").fill(receiver.url())
+        page.locator("details:has(input[value='export.*']) > summary").click()
+        page.locator("input[value='export.*']").check()
+        page.get_by_role("button", name="Create endpoint").click()
+        assert page.locator("#secret").inner_text().startswith("whsec_")
+        assert inspector.faults(thoroughly=False) == []
+        page.get_by_role("button", name="Send a test event").click()
+        page.get_by_text("Waiting for its turn", exact=True).wait_for()
+        page.evaluate("window.loadedOnce = true")
+        assert deliver_due() == 1
+        page.get_by_text("Attempt 1", exact=True).wait_for()
+    assert page.evaluate("window.loadedOnce") is True
+    assert page.locator("#announcements").inner_text() == "It is delivered."
+    page.get_by_text("What it answered").click()
+    page.get_by_text("fine", exact=True).wait_for()
+    assert inspector.faults(thoroughly=False) == []
