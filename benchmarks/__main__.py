@@ -9,8 +9,19 @@ from benchmarks.stage import Stage, Unable
 
 FOLDER = Path(__file__).parent
 # Those that take many minutes run only when they are named.
-LONG = {"scale"}
-PARTS = {"__init__", "__main__", "baselines", "load", "seeding", "stage"}
+LONG = {"ledger", "scale"}
+PARTS = {
+    "__init__",
+    "__main__",
+    "baselines",
+    "ledger_blocks",
+    "ledger_seeding",
+    "load",
+    "receiver",
+    "seeding",
+    "senders",
+    "stage",
+}
 
 
 def names() -> list[str]:

@@ -1,0 +1,235 @@
+"""The audit page at ten million records of one organization, and sealing under sustained recording.
+
+Promised: any filter, any combination, at any depth of paging, takes under 50 ms of database time; sealing lags under
+5 s behind 5,000 records a second. Making the log takes a while and 20 GB, once: BENCHMARK_LEDGER_SIZE makes it smaller.
+
+Counted is the time that the statements of a page take, as the program sees it: answers are on their way in it too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+from benchmarks import ledger_seeding
+from benchmarks.stage import Stage, show
+
+ROUNDS = 5
+PAGES = 12
+PROMISED_MS = 50.0
+PER_SECOND, SECONDS, AT_ONCE = 5_000, 40, 100
+ADDRESS, PERSON, THING = "10.7.7.7", f"usr_{3:026}", f"key_{1234:026}"
+
+
+def run(stage: Stage) -> None:
+    """Prints one table of pages, and one line of sealing."""
+    ledger_seeding.make()
+    environment = {**stage.environment, **ledger_seeding.environment()}
+    for what in ("pages", "lag"):
+        subprocess.run([sys.executable, "-m", "benchmarks.ledger", what], env=environment, check=True)
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    """What is looked for, by its name."""
+    now = datetime.now(UTC)
+    words = {
+        "a word in every record": "thing", "a word in half of them": "crimson", "one in 1,000": "rare3",
+        "one in 10,000": "rare4", "one in 100,000": "rare5", "one in 1,000,000": "rare6", "in one": "needle",
+        "in none": "nowhere", "in the older half": "vintage", "halves that never meet": "crimson indigo",
+        "frequent and rare": "thing person crimson rare5", "an address": "person3@bench.example", "ten words":
+        "key thing person bench.example alpha beta req usr crimson vintage",
+    }  # fmt: skip
+    return {
+        "everything": {},
+        "event": {"event": "key.created"},
+        "actor": {"actor_id": PERSON},
+        "target": {"target_id": THING},
+        "result": {"result": "refused"},
+        "event of old times": {"event": "key.rotated", "end": now - timedelta(days=300)},
+        "noun": {"event": "settings.*"},
+        "address": {"ip": ADDRESS},
+        "event and result": {"event": "settings.changed", "result": "refused"},
+        "actor and target": {"actor_id": PERSON, "target_id": THING},
+        "actor, noun, result": {"actor_id": PERSON, "event": "member.*", "result": "refused"},
+        "all of a day": {
+            "actor_id": PERSON, "event": "key.*", "result": "refused", "words": ["crimson"],
+            "start": now - timedelta(days=200), "end": now - timedelta(days=199),
+        },
+        "word and result of old times": {"words": ["indigo"], "result": "refused", "end": now - timedelta(days=320)},
+        **{f"“{text}”: {name}": {"words": text.split()} for name, text in words.items()},
+    }  # fmt: skip
+
+
+def measure_pages() -> None:
+    """Each case: its first page, the following ones, and pages from places deep in the log."""
+    from audit.searching import Criteria, search
+    from audit.selectors import sealing
+    from config.kernel.tenancy.scope import tenant_scope
+
+    rows, worst = [], 0.0
+    with tenant_scope(UUID(ledger_seeding.ORGANIZATION)):
+        page_of(search, Criteria(), None)  # connects
+        for name, values in cases().items():
+            criteria = Criteria(**values)
+            firsts = [page_of(search, criteria, None)[0] for _ in range(ROUNDS)]
+            following, deep, cut = list[float](), list[float](), 0
+            for depth in (None, *depths()):
+                below, times = depth, following if depth is None else deep
+                for _ in range(PAGES if depth is None else 2):
+                    took, found = page_of(search, criteria, below)
+                    times.append(took)
+                    cut += found.looked_until is not None
+                    below = found.older
+                    if below is None:
+                        break
+            worst = max(worst, median(firsts), *following[1:], *deep)
+            rows.append(
+                {
+                    "ms of the database": name,
+                    "first": f"{median(firsts):.1f}",
+                    "slowest following": f"{max(following[1:], default=0.0):.1f}",
+                    "deep, median": f"{median(deep):.1f}",
+                    "deep, slowest": f"{max(deep):.1f}",
+                    "ended by budget": cut,
+                }
+            )
+        lag = min(timed(sealing)[0] for _ in range(ROUNDS))
+    show(rows)
+    verdict = "kept" if worst + lag < PROMISED_MS else "broken"
+    print(f"With {lag:.1f} ms for the state of sealing, the slowest page took {worst + lag:.1f} ms: {verdict}.")
+
+
+def depths() -> Iterator[UUID]:
+    """Ids of ten moments, from a month to eleven months ago."""
+    from audit.models import first_id_at
+
+    for month in range(1, 11):
+        yield first_id_at(datetime.now(UTC) - timedelta(days=32 * month))
+
+
+def page_of(search: Callable[..., Any], criteria: Any, below: UUID | None) -> tuple[float, Any]:
+    """Milliseconds of the database, and the page."""
+    if not criteria.is_direct:
+        return timed(lambda: search(criteria, below=below))
+    rows = criteria.rows().order_by("-id")
+    rows = rows.filter(id__lt=below) if below else rows
+    took, found = timed(lambda: list(rows[:51]))
+    return took, Shown(found[49].id if len(found) > 50 else None)  # noqa: PLR2004 - a page and one row
+
+
+class Shown:
+    """A page by an index of the log's own, as far as it matters here."""
+
+    looked_until = None
+
+    def __init__(self, older: UUID | None) -> None:
+        self.older = older
+
+
+def timed(read: Callable[[], Any]) -> tuple[float, Any]:
+    """Milliseconds of the statements that `read` sends, and what it returns."""
+    from django.db import connection
+
+    spent = 0.0
+
+    def watch(execute: Any, *arguments: Any) -> Any:
+        nonlocal spent
+        began = time.perf_counter()
+        try:
+            return execute(*arguments)
+        finally:
+            spent += time.perf_counter() - began
+
+    with connection.execute_wrapper(watch):
+        found = read()
+    return spent * 1000, found
+
+
+def measure_lag() -> None:
+    """Records come in at a steady rate, in transactions of some each; the sealer comes by every second, as by beat."""
+    from audit.sealing import seal_all
+
+    seal_all(longest=600)
+    beginning = datetime.now(UTC)
+    with recording():
+        began, sealed = time.monotonic(), 0
+        while time.monotonic() - began < SECONDS:
+            turn = time.monotonic()
+            sealed += seal_all(longest=20.0)
+            time.sleep(max(0.0, 1.0 - (time.monotonic() - turn)))
+        elapsed = time.monotonic() - began
+    middle, longest = lags_since(beginning)
+    print(
+        f"Sealed {sealed / elapsed:,.0f} records a second of {PER_SECOND:,} that were to come in, "
+        f"{middle:.1f} s after they were recorded in the median and {longest:.1f} s at most."
+    )
+
+
+def lags_since(beginning: datetime) -> tuple[float, float]:
+    """Between record and seal of what was recorded since: the median and the longest, in seconds."""
+    from django.db import connection
+
+    from audit.models import first_id_at
+    from config.kernel.tenancy.scope import system_scope
+
+    with system_scope("benchmark"), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY lag), max(lag) FROM ("
+            "SELECT extract(epoch FROM s.created_at - e.created_at) AS lag "
+            "FROM audit_event e JOIN audit_seal s ON s.id = e.id WHERE e.id >= %s) AS lags",
+            [first_id_at(beginning)],
+        )
+        middle, longest = cursor.fetchone()
+    return float(middle), float(longest)
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """A process that records, until the end."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.ledger", "record"], stdin=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        process.communicate()
+
+
+def record() -> None:
+    """PER_SECOND records a second in many organizations, until standard input ends. Says if it cannot keep up."""
+    import select
+    from uuid import uuid4
+
+    from django.db import transaction
+
+    from audit.models import AuditEvent
+    from config.kernel.tenancy.scope import tenant_scope
+
+    organizations = [uuid4() for _ in range(100)]
+    began, written = time.monotonic(), 0
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        ahead = written / PER_SECOND - (time.monotonic() - began)
+        if ahead > 0:
+            time.sleep(ahead)
+        organization = organizations[written // AT_ONCE % len(organizations)]
+        with tenant_scope(organization), transaction.atomic():
+            AuditEvent.objects.bulk_create(
+                AuditEvent(event="project.updated", actor_kind="system", data={"changes": {"name": ["a", "b"]}})
+                for _ in range(AT_ONCE)
+            )
+        written += AT_ONCE
+    rate = written / (time.monotonic() - began)
+    print(json.dumps({"recorded a second": round(rate)}), flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    {"pages": measure_pages, "lag": measure_lag, "record": record}[sys.argv[1]]()
