@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from config.kernel.crypto import UnreadableError
 from config.kernel.identifiers import public_id
-from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
+from config.kernel.statements import read_by_index
+from config.kernel.tenancy.scope import system_scope
 from orgs.encryption import unseal
 from webhooks.models import Endpoint
 from webhooks.payloads import Record, payload_of
@@ -26,6 +27,8 @@ LEASE = timedelta(seconds=90)
 # So many endpoints are looked at for one claim; the next claim goes on behind them.
 LOOKED_AT = 500
 MOST_REMEMBERED = 5000
+# Before the id of every endpoint.
+BEGINNING = str(UUID(int=0))
 
 # The endpoints that have something waiting are found by leaps through the index (endpoint_id, due_at), whatever the
 # number of their deliveries is.
@@ -44,32 +47,34 @@ WITH RECURSIVE waiting (endpoint_id) AS (
 ),
 looked_at AS (SELECT endpoint_id FROM waiting WHERE endpoint_id IS NOT NULL LIMIT %(looked_at)s),
 picked AS (
-    SELECT d.id, e.xmin
+    SELECT d.id, d.due_at, e.xmin
     FROM looked_at
     JOIN webhook_endpoint e ON e.id = looked_at.endpoint_id
         AND e.state = 'enabled' AND (e.held_until IS NULL OR e.held_until <= %(now)s)
     JOIN orgs_organization o ON o.id = e.org_id AND o.status = 'active'
-    LEFT JOIN unnest(%(known)s::uuid[], %(rooms)s::int[]) AS known (id, room) ON known.id = e.id
+    LEFT JOIN json_each_text(%(rooms)s::json) AS known ON known.key::uuid = e.id
     CROSS JOIN LATERAL (
-        SELECT due.id FROM webhook_delivery due
+        SELECT due.id, due.due_at FROM webhook_delivery due
         WHERE due.endpoint_id = e.id AND due.due_at <= %(now)s
             AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s)
-        ORDER BY due.due_at LIMIT COALESCE(known.room, %(room)s)
+        ORDER BY due.due_at LIMIT COALESCE(known.value::int, %(room)s)
         FOR UPDATE SKIP LOCKED
     ) AS d
     LIMIT %(most)s
 ),
 claimed AS (
-    UPDATE webhook_delivery AS d SET claimed_until = %(until)s
-    FROM picked WHERE d.id = picked.id
-    RETURNING d.id, d.org_id, d.endpoint_id, picked.xmin::text AS version, d.event_id, d.tries, d.attempts
+    UPDATE webhook_delivery SET claimed_until = %(until)s WHERE id = ANY(ARRAY(SELECT id FROM picked))
+    RETURNING id, org_id, endpoint_id, event_id, tries, attempts
 )
-SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM looked_at), claimed.*
-FROM (VALUES (1)) AS always (one) LEFT JOIN claimed ON true
+SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM looked_at),
+    picked.xmin::text, claimed.id::text, claimed.org_id::text, claimed.endpoint_id::text, claimed.event_id::text,
+    claimed.tries, claimed.attempts
+FROM (VALUES (1)) AS always (one) LEFT JOIN (claimed JOIN picked ON picked.id = claimed.id) ON true
+ORDER BY picked.due_at, claimed.id
 """
 RECORDS = """
-SELECT id, org_id, created_at, event, actor_kind, actor_id, actor_label, target_kind, target_id, target_label, result,
-    data::text, host(ip), user_agent, request_id
+SELECT id::text, id, org_id, created_at, event, actor_kind, actor_id, actor_label, target_kind, target_id,
+    target_label, result, data::text, host(ip), user_agent, request_id
 FROM audit_event WHERE id = ANY(%s::uuid[])
 """
 RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::uuid[]) AND claimed_until = %s"
@@ -79,22 +84,29 @@ RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::u
 class Target:
     """An endpoint as it is called: its address, the headers that it wants, and what signs."""
 
-    id: UUID
-    org_id: UUID
+    id: str
+    org_id: str
     url: str
     headers: tuple[str, ...]
     keys: Keys
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that is this worker's until `until`. `body` is None when the ledger no longer has the record."""
+class Message(NamedTuple):
+    """What is sent: its `webhook-id`, and the body."""
 
-    id: UUID
+    id: str
+    body: bytes
+
+
+class Claim(NamedTuple):
+    """A delivery that is this worker's until `until`. `message` is None when the ledger no longer has the record.
+
+    Ids are texts in here: they are looked up many times for each delivery, and a UUID computes its hash each time.
+    """
+
+    id: str
     target: Target
-    event_id: UUID
-    message_id: str
-    body: bytes | None
+    message: Message | None
     tries: int
     attempts: int
     until: datetime
@@ -103,11 +115,11 @@ class Claim:
 class _Row(NamedTuple):
     """A delivery as it was claimed. `version` is that of its endpoint's row."""
 
-    id: UUID
-    org_id: UUID
-    endpoint_id: UUID
     version: str
-    event_id: UUID
+    id: str
+    org_id: str
+    endpoint_id: str
+    event_id: str
     tries: int
     attempts: int
 
@@ -116,16 +128,17 @@ class Claims:
     """Takes deliveries, again and again, going round the endpoints. Keeps what it read of them until it changes."""
 
     def __init__(self) -> None:
-        self._after = INSTALLATION_ID
-        self._targets: dict[UUID, tuple[str, Target]] = {}
+        self._after = BEGINNING
+        self._targets: dict[str, tuple[str, Target]] = {}
 
-    def take(self, most: int, *, room: int, rooms: Mapping[UUID, int] | None = None) -> list[Claim]:
+    def take(self, most: int, *, room: int, rooms: Mapping[str, int] | None = None) -> list[Claim]:
         """Up to `most` deliveries that are due, and of one endpoint up to `room`, or what `rooms` says of it."""
         with system_scope("deliveries that are due of every organization"), transaction.atomic():
+            read_by_index()
             until = timezone.now() + LEASE
             began = self._after
             rows = self._claimed(most, room, rooms or {}, until)
-            if not rows and began != INSTALLATION_ID:
+            if not rows and began != BEGINNING:
                 rows = self._claimed(most, room, rooms or {}, until)
             return self._read(rows, until) if rows else []
 
@@ -136,13 +149,13 @@ class Claims:
                 with connection.cursor() as cursor:
                     cursor.execute(RELEASE, [[claim.id for claim in claims if claim.until == until], until])
 
-    def _claimed(self, most: int, room: int, rooms: Mapping[UUID, int], until: datetime) -> list[_Row]:
+    def _claimed(self, most: int, room: int, rooms: Mapping[str, int], until: datetime) -> list[_Row]:
         with connection.cursor() as cursor:
             cursor.execute(
                 CLAIM,
                 {
                     "after": self._after, "looked_at": LOOKED_AT, "now": until - LEASE, "until": until, "most": most,
-                    "room": room, "known": list(rooms), "rooms": list(rooms.values()),
+                    "room": room, "rooms": orjson.dumps(rooms).decode(),
                 },
             )  # fmt: skip
             found = cursor.fetchall()
@@ -151,23 +164,22 @@ class Claims:
         if len(rows) == most:
             self._after = max(row.endpoint_id for row in rows)
         else:
-            self._after = UUID(last) if looked_at == LOOKED_AT else INSTALLATION_ID
+            self._after = last if looked_at == LOOKED_AT else BEGINNING
         return rows
 
     def _read(self, rows: list[_Row], until: datetime) -> list[Claim]:
         targets = self._targets_of(rows)
-        bodies = _bodies_of({row.event_id for row in rows})
+        messages = _messages_of({row.event_id for row in rows})
         return [
             Claim(
-                id=row.id, target=targets[row.endpoint_id], event_id=row.event_id, tries=row.tries,
-                message_id=public_id("evt", row.event_id), body=bodies.get(row.event_id), attempts=row.attempts,
-                until=until,
+                id=row.id, target=targets[row.endpoint_id], message=messages.get(row.event_id), tries=row.tries,
+                attempts=row.attempts, until=until,
             )
             for row in rows
             if row.endpoint_id in targets
         ]  # fmt: skip
 
-    def _targets_of(self, rows: list[_Row]) -> dict[UUID, Target]:
+    def _targets_of(self, rows: list[_Row]) -> dict[str, Target]:
         """By endpoint; without those whose secrets cannot be read, whose deliveries wait until the lease is over."""
         versions = {row.endpoint_id: row.version for row in rows}
         kept = self._targets
@@ -176,10 +188,11 @@ class Claims:
             kept.clear()
             changed = list(versions)
         for endpoint in Endpoint.objects.filter(id__in=changed) if changed else ():
+            key = str(endpoint.id)
             try:
-                kept[endpoint.id] = versions[endpoint.id], _target(endpoint)
+                kept[key] = versions[key], _target(endpoint)
             except UnreadableError as error:
-                kept.pop(endpoint.id, None)
+                kept.pop(key, None)
                 logger.warning("secrets of an endpoint cannot be read", endpoint=endpoint.public_id, error=str(error))
         return {each: kept[each][1] for each in versions if each in kept}
 
@@ -187,11 +200,17 @@ class Claims:
 def _target(endpoint: Endpoint) -> Target:
     given = orjson.loads(unseal(endpoint, "headers")) if endpoint.headers else {}
     headers = tuple(f"{name}: {value}" for name, value in given.items())
-    return Target(endpoint.id, endpoint.org_id, endpoint.url, headers, keys_of(endpoint))
+    return Target(str(endpoint.id), str(endpoint.org_id), endpoint.url, headers, keys_of(endpoint))
 
 
-def _bodies_of(records: set[UUID]) -> dict[UUID, bytes]:
+def _messages_of(records: set[str]) -> dict[str, Message]:
+    """By record."""
     with connection.cursor() as cursor:
         cursor.execute(RECORDS, [list(records)])
         found = cursor.fetchall()
-    return {row[0]: payload_of(Record._make((*row[:11], orjson.loads(row[11]), *row[12:]))) for row in found}
+    messages = {}
+    for key, *row in found:
+        message_id = public_id("evt", row[0])
+        record = Record._make((*row[:11], orjson.loads(row[11]), *row[12:]))
+        messages[key] = Message(message_id, payload_of(record, message_id))
+    return messages

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from config.kernel.tenancy.models import new_id
-from webhooks.claiming import Claim
+from webhooks.claiming import Claim, Message
 from webhooks.desk import LOOK_SECONDS, Desk, close_connection
 from webhooks.recording import Result
 from webhooks.sending import SECONDS, Answer, Call, Sender
@@ -28,9 +28,9 @@ logger = structlog.get_logger()
 LONGEST_RUN = 900.0
 # What a worker that is asked to stop lets end by itself.
 STOP_SECONDS = 3.0
-# Enough that writing them together is worth it, and the longest that they wait for that.
+# Results are written when they are so many, or a quarter of all that is taken; and after so long in any case.
 WORTH_WRITING = 100
-WRITE_SECONDS = 0.02
+WRITE_SECONDS = 0.1
 # After an error of the database.
 PAUSE_SECONDS = 0.5
 # So often the desk tries to write the last of a run.
@@ -88,16 +88,17 @@ class Delivering:
     def send(self, longest: float) -> None:
         """Begins what is ready, and takes the answers that have come. Waits up to `longest` seconds for some."""
         ready, ended = self.desk.ready, self.desk.ended
-        latest = timezone.now() + SPARE
+        now = timezone.now()
         while self.sender.room and ready:
             claim = ready.popleft()
-            if claim.until < latest:
+            if claim.until < now + SPARE or claim.message is None:
                 self.desk.unsent.append(claim)
             else:
-                self.sender.begin(call_of(claim))
+                self.sender.begin(call_of(claim, claim.message, now))
         answers = self.sender.wait(longest)
-        ended.extend(map(result_of, answers))
-        if answers and (len(ended) >= WORTH_WRITING or not ready):
+        now = timezone.now()
+        ended.extend(result_of(answer, now) for answer in answers)
+        if answers and len(ended) >= min(WORTH_WRITING, (len(ready) + self.sender.calls + len(ended)) // 4):
             self._bell.set()
 
     def _run_empty(self, thread: threading.Thread, stopped: Callable[[], bool]) -> None:
@@ -158,20 +159,19 @@ def deliver_due() -> int:
     return Delivering(settings.TENANTRY_WEBHOOK_CONNECTIONS).run_here()
 
 
-def call_of(claim: Claim) -> Call:
-    """The signed request of a delivery."""
-    timestamp, body = int(time.time()), claim.body or b""
+def call_of(claim: Claim, message: Message, now: datetime) -> Call:
+    """The signed request of a delivery that begins now."""
+    timestamp = int(now.timestamp())
     headers = [
-        f"webhook-id: {claim.message_id}",
+        f"webhook-id: {message.id}",
         f"webhook-timestamp: {timestamp}",
-        f"webhook-signature: {signatures(claim.target.keys, claim.message_id, timestamp, body)}",
+        f"webhook-signature: {signatures(claim.target.keys, message.id, timestamp, message.body, now=now)}",
         *claim.target.headers,
     ]
-    return Call(claim.target.url, headers, body, (claim, new_id()))
+    return Call(claim.target.url, headers, message.body, (claim, new_id()))
 
 
-def result_of(answer: Answer) -> Result:
-    """What an answer means for its delivery."""
+def result_of(answer: Answer, now: datetime) -> Result:
+    """What an answer that has come now means for its delivery."""
     claim, attempt_id = answer.call.token
-    ended = timezone.now()
-    return Result(claim, answer, attempt_id, ended - timedelta(milliseconds=answer.milliseconds), ended)
+    return Result(claim, answer, attempt_id, now - timedelta(milliseconds=answer.milliseconds), now)

@@ -82,9 +82,9 @@ class Desk:
             return is_more
         self._pace.forget()
         claims = self._claims.take(self._pace.room, room=FIRST, rooms=self._pace.rooms())
-        lost = [claim for claim in claims if claim.body is None]
+        lost = [claim for claim in claims if claim.message is None]
         for claim in claims:
-            if claim.body is not None:
+            if claim.message is not None:
                 self._pace.take(claim.target.id)
                 self.ready.append(claim)
         give_up(lost, timezone.now())

@@ -5,7 +5,6 @@ slow ones, which together get a part of the connections, and those that do not a
 """
 
 from dataclasses import dataclass
-from uuid import UUID
 
 FIRST = 2
 QUICK_SECONDS = 1.0
@@ -31,7 +30,7 @@ class Pace:
         self._most = most
         self._of_one = max(int(connections * SHARE_OF_ONE), 1)
         self._of_all = max(int(connections * SHARE_OF_ALL), 1)
-        self._endpoints: dict[UUID, _Endpoint] = {}
+        self._endpoints: dict[str, _Endpoint] = {}
         self._taken = self._slow = 0
 
     @property
@@ -44,7 +43,7 @@ class Pace:
         """How many are taken and have not ended."""
         return self._taken
 
-    def rooms(self) -> dict[UUID, int]:
+    def rooms(self) -> dict[str, int]:
         """How many more may be taken of each endpoint, where that is not FIRST."""
         found = {}
         left = max(self._of_all - self._slow, 0)
@@ -56,7 +55,7 @@ class Pace:
             found[each] = room
         return found
 
-    def take(self, endpoint_id: UUID) -> None:
+    def take(self, endpoint_id: str) -> None:
         """One is taken."""
         endpoint = self._endpoints.get(endpoint_id)
         if endpoint is None:
@@ -65,7 +64,7 @@ class Pace:
         self._taken += 1
         self._slow += endpoint.is_slow
 
-    def end(self, endpoint_id: UUID, *, seconds: float, answered: bool) -> None:
+    def end(self, endpoint_id: str, *, seconds: float, answered: bool) -> None:
         """One has ended, after so many seconds on its way."""
         endpoint = self._put_back(endpoint_id)
         if not answered:
@@ -79,7 +78,7 @@ class Pace:
             endpoint.is_slow = is_slow
             self._slow += endpoint.taken if is_slow else -endpoint.taken
 
-    def put_back(self, endpoint_id: UUID) -> None:
+    def put_back(self, endpoint_id: str) -> None:
         """One was taken and is let go of unsent."""
         self._put_back(endpoint_id)
 
@@ -90,7 +89,7 @@ class Pace:
             for each in [each for each, endpoint in self._endpoints.items() if not endpoint.taken][:excess]:
                 del self._endpoints[each]
 
-    def _put_back(self, endpoint_id: UUID) -> _Endpoint:
+    def _put_back(self, endpoint_id: str) -> _Endpoint:
         endpoint = self._endpoints[endpoint_id]
         endpoint.taken -= 1
         self._taken -= 1

@@ -1,13 +1,14 @@
 """What attempts came to: their rows, what is next for each delivery, and how each endpoint fares. In batches."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 
+from config.kernel.statements import read_by_index
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.claiming import Claim
 from webhooks.ladder import next_attempt, patience
@@ -21,7 +22,7 @@ BUSY = frozenset({429, 503})
 
 # First, and in one order: whoever disables or deletes an endpoint locks it before its deliveries, too.
 ENDPOINTS = """
-SELECT id, state, failing_since, held_until FROM webhook_endpoint
+SELECT id::text, state, failing_since, held_until FROM webhook_endpoint
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR KEY SHARE
 """
 FARING = "UPDATE webhook_endpoint SET failing_since = %s, held_until = %s WHERE id = %s"
@@ -30,14 +31,10 @@ FARING = "UPDATE webhook_endpoint SET failing_since = %s, held_until = %s WHERE 
 _COUNTS = "(result.state = 'delivered' OR (d.state = 'pending' AND d.tries = result.tries))"
 RESULTS = f"""
 WITH result AS (
-    SELECT * FROM unnest(
-        %(deliveries)s::uuid[], %(organizations)s::uuid[], %(attempts)s::uuid[], %(began)s::timestamptz[],
-        %(ended)s::timestamptz[], %(numbers)s::int[], %(outcomes)s::text[], %(statuses)s::int[],
-        %(milliseconds)s::int[], %(details)s::text[], %(responses)s::text[], %(states)s::text[],
-        %(due)s::timestamptz[], %(tries)s::int[]
-    ) AS result (
-        delivery, organization, attempt, began, ended, number, outcome, status, milliseconds, detail, response, state,
-        due, tries
+    SELECT * FROM json_to_recordset(%s::json) AS result (
+        delivery uuid, organization uuid, attempt uuid, began timestamptz, ended timestamptz, number int, outcome text,
+        status int, milliseconds int, detail text, response text, state text, due timestamptz,
+        tries int
     )
 ),
 changed AS (
@@ -66,10 +63,9 @@ INSERT INTO webhook_endpoint_hour AS kept (
 )
 SELECT gen_random_uuid(), e.org_id, now(), now(), e.id, made.hour, made.delivered, made.failed, made.milliseconds,
     made.slowest
-FROM unnest(
-    %(endpoints)s::uuid[], %(hours)s::timestamptz[], %(delivered)s::int[], %(failed)s::int[],
-    %(milliseconds)s::bigint[], %(slowest)s::int[]
-) AS made (endpoint, hour, delivered, failed, milliseconds, slowest)
+FROM json_to_recordset(%s::json) AS made (
+    endpoint uuid, hour timestamptz, delivered int, failed int, milliseconds bigint, slowest int
+)
 JOIN webhook_endpoint e ON e.id = made.endpoint
 ON CONFLICT (endpoint_id, hour) DO UPDATE SET
     delivered = kept.delivered + excluded.delivered, failed = kept.failed + excluded.failed,
@@ -82,8 +78,7 @@ WHERE id = ANY(%s::uuid[]) AND state = 'pending'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An attempt that has ended. `attempt_id` tells when it `began`, and is made then."""
 
     claim: Claim
@@ -129,6 +124,7 @@ def record_results(results: list[Result]) -> None:
         return
     results = sorted(results, key=lambda result: result.ended)
     with system_scope("what became of deliveries of every organization"), transaction.atomic():
+        read_by_index()
         found = _farings({result.claim.target.id for result in results})
         before = {each: (faring.failing_since, faring.held_until) for each, faring in found.items()}
         for result in results:
@@ -138,8 +134,8 @@ def record_results(results: list[Result]) -> None:
             for endpoint_id, faring in found.items():
                 if before[endpoint_id] != (faring.failing_since, faring.held_until):
                     cursor.execute(FARING, [faring.failing_since, faring.held_until, endpoint_id])
-            cursor.execute(RESULTS, _columns(results))
-            cursor.execute(HOURS, _hours(results))
+            cursor.execute(RESULTS, [_rows(results)])
+            cursor.execute(HOURS, [_hours(results)])
     _disable(results, found)
 
 
@@ -150,58 +146,61 @@ def give_up(claims: list[Claim], now: datetime) -> None:
             cursor.execute(LOST, [now, now, [claim.id for claim in claims]])
 
 
-def _farings(endpoints: set[UUID]) -> dict[UUID, _Faring]:
+def _farings(endpoints: set[str]) -> dict[str, _Faring]:
     with connection.cursor() as cursor:
         cursor.execute(ENDPOINTS, [list(endpoints)])
         return {row[0]: _Faring(*row[1:]) for row in cursor.fetchall()}
 
 
-def _columns(results: list[Result]) -> dict[str, list[Any]]:
-    columns = defaultdict[str, list[Any]](list)
-    for result in sorted(results, key=lambda each: each.claim.id):
+def _rows(results: list[Result]) -> str:
+    """The results as JSON, which is by far the cheapest way to hand many rows over."""
+    rows = []
+    for result in sorted(results, key=_delivery_of):
         claim, answer = result.claim, result.answer
         due = None if result.succeeded else next_attempt(claim.tries + 1, result.ended, answer.retry_after)
         pending = Delivery.State.FAILED if due is None else Delivery.State.PENDING
-        row = {
-            "deliveries": claim.id,
-            "organizations": claim.target.org_id,
-            "attempts": result.attempt_id,
-            "began": result.began,
-            "ended": result.ended,
-            "numbers": claim.attempts + 1,
-            "outcomes": str(answer.outcome),
-            "statuses": answer.status,
-            "milliseconds": answer.milliseconds,
-            "details": answer.detail[:LONGEST_DETAIL],
-            "responses": answer.response,
-            "states": str(Delivery.State.DELIVERED if result.succeeded else pending),
-            "due": due,
-            "tries": claim.tries,
-        }
-        for name, value in row.items():
-            columns[name].append(value)
-    return columns
+        rows.append(
+            {
+                "delivery": claim.id,
+                "organization": claim.target.org_id,
+                "attempt": result.attempt_id,
+                "began": result.began,
+                "ended": result.ended,
+                "number": claim.attempts + 1,
+                "outcome": answer.outcome.value,
+                "status": answer.status,
+                "milliseconds": answer.milliseconds,
+                "detail": answer.detail[:LONGEST_DETAIL],
+                "response": answer.response,
+                "state": Delivery.State.DELIVERED.value if result.succeeded else pending.value,
+                "due": due,
+                "tries": claim.tries,
+            }
+        )
+    return orjson.dumps(rows).decode()
 
 
-def _hours(results: list[Result]) -> dict[str, list[Any]]:
-    """Delivered, failed, milliseconds, slowest of each endpoint and hour."""
-    found = defaultdict[tuple[UUID, datetime], list[int]](lambda: [0, 0, 0, 0])
+def _delivery_of(result: Result) -> str:
+    return result.claim.id
+
+
+def _hours(results: list[Result]) -> str:
+    """What is to be added for each endpoint and hour, as JSON."""
+    found: dict[tuple[str, datetime], dict[str, Any]] = {}
     for result in results:
+        endpoint, hour = result.claim.target.id, result.began.replace(minute=0, second=0, microsecond=0)
         milliseconds = result.answer.milliseconds
-        counts = found[result.claim.target.id, result.began.replace(minute=0, second=0, microsecond=0)]
-        counts[0 if result.succeeded else 1] += 1
-        counts[2] += milliseconds
-        counts[3] = max(counts[3], milliseconds)
-    pairs = sorted(found)
-    names = ("delivered", "failed", "milliseconds", "slowest")
-    return {
-        "endpoints": [endpoint for endpoint, _hour in pairs],
-        "hours": [hour for _endpoint, hour in pairs],
-        **{name: [found[pair][place] for pair in pairs] for place, name in enumerate(names)},
-    }
+        row = found.get((endpoint, hour))
+        if row is None:
+            row = {"endpoint": endpoint, "hour": hour, "delivered": 0, "failed": 0, "milliseconds": 0, "slowest": 0}
+            found[endpoint, hour] = row
+        row["delivered" if result.succeeded else "failed"] += 1
+        row["milliseconds"] += milliseconds
+        row["slowest"] = max(row["slowest"], milliseconds)
+    return orjson.dumps([found[pair] for pair in sorted(found)]).decode()
 
 
-def _disable(results: list[Result], found: dict[UUID, _Faring]) -> None:
+def _disable(results: list[Result], found: dict[str, _Faring]) -> None:
     """Those that answered 410, or failed for five days."""
     from webhooks.services.endpoints import disable_for
 
@@ -216,5 +215,5 @@ def _disable(results: list[Result], found: dict[UUID, _Faring]) -> None:
         elif faring.failing_since is not None and latest - faring.failing_since >= FAILING_FOR:
             cause = Endpoint.Cause.FAILING
         if cause is not None:
-            with tenant_scope(owners[endpoint_id]):
-                disable_for(endpoint_id=endpoint_id, cause=cause)
+            with tenant_scope(UUID(owners[endpoint_id])):
+                disable_for(endpoint_id=UUID(endpoint_id), cause=cause)

@@ -5,9 +5,8 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import certifi
@@ -41,8 +40,7 @@ _EVENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A POST to make. `headers` as lines; `token` is the caller's own."""
 
     url: str
@@ -51,8 +49,7 @@ class Call:
     token: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of a call. `status` is None without an answer, `retry_after` the seconds that it asked for."""
 
     call: Call
@@ -135,6 +132,7 @@ class Sender:
 
     def __init__(self, connections: int) -> None:
         self._free = [_Handle() for _ in range(connections)]
+        self._watched: set[int] = set()
         self._busy: set[_Handle] = set()
         self._selector = selectors.DefaultSelector()
         self._deadline: float | None = None
@@ -211,14 +209,15 @@ class Sender:
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         """libcurl says what it waits for at a socket."""
-        known = self._selector.get_map().get(descriptor)
         if event == pycurl.POLL_REMOVE:
-            if known is not None:
+            if descriptor in self._watched:
+                self._watched.discard(descriptor)
                 self._selector.unregister(descriptor)
-        elif known is None:
-            self._selector.register(descriptor, _EVENTS[event])
-        else:
+        elif descriptor in self._watched:
             self._selector.modify(descriptor, _EVENTS[event])
+        else:
+            self._watched.add(descriptor)
+            self._selector.register(descriptor, _EVENTS[event])
 
     def _set_timer(self, milliseconds: int) -> None:
         """libcurl says when it wants to be called without anything having come."""

@@ -29,3 +29,13 @@ def fetched(statement: str, *parameters: Any) -> list[Any]:
         _own.connection, _own.cursor = wrapper.connection, ServerCursor(wrapper.connection)
     with wrapper.wrap_database_errors:
         return _own.cursor.execute(statement, parameters).fetchall()
+
+
+def read_by_index() -> None:
+    """Until the transaction ends: tables are read by their indexes, however small the planner takes them to be.
+
+    Its statistics of a table that works as a queue are of another moment, and a plan that reads it whole hurts.
+    """
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute("SET LOCAL enable_mergejoin = off")
+        cursor.execute("SET LOCAL enable_seqscan = off")

@@ -323,7 +323,7 @@ def test_the_longest_due_is_tried_first(webhooks, receiver, clock):
         with tenant_scope(webhooks.cast.acme.id):
             Delivery.objects.filter(id=claim[0].id).update(due_at=timezone.now() + DAY)
         receiver.requests.append(claim[0])
-    assert [claim.event_id for claim in receiver.requests] == [event.id for event in reversed(events)]
+    assert [claim.message.id for claim in receiver.requests] == [event.public_id for event in reversed(events)]
     run.sender.close()
     assert len(webhooks.deliveries(endpoint)) == 4
 
