@@ -18,12 +18,16 @@ FOLLOW, SHOWN = "follow", "shown"
 
 @dataclass(frozen=True)
 class Following:
-    """Addresses of the same list: followed (`on`), not followed (`off`), and of the next question (`poll`)."""
+    """Addresses of the same list: followed (`on`), not followed (`off`), and of the next question (`poll`).
+
+    `query` are its filters alone.
+    """
 
     is_on: bool
     on: str
     off: str
     poll: str
+    query: str
 
 
 def following(path: str, filters: QueryDict, *, is_on: bool, rows: Sequence[AuditEvent]) -> Following:
@@ -31,10 +35,11 @@ def following(path: str, filters: QueryDict, *, is_on: bool, rows: Sequence[Audi
     query = filters.copy()
     for name in [name for name, value in query.items() if not value]:
         del query[name]
-    off = f"{path}?{query.urlencode()}" if query else path
+    filtered = query.urlencode()
+    off = f"{path}?{filtered}" if filtered else path
     query[FOLLOW] = "on"
     on = f"{path}?{query.urlencode()}"
-    return Following(is_on, on, off, f"{on}&{SHOWN}={fingerprint(rows)}")
+    return Following(is_on, on, off, f"{on}&{SHOWN}={fingerprint(rows)}", filtered)
 
 
 def fingerprint(rows: Sequence[AuditEvent]) -> str:

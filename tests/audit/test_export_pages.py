@@ -151,7 +151,7 @@ def test_checkpoints_are_listed_signed_and_kept(cast: Cast, browse: Any):
     assert f"Signed up to record {row.sequence}." in page
     assert row.digest_text in page
     file = browser.get(f"{CHECKPOINTS}{row.public_id}/file/")
-    assert file["Content-Disposition"] == 'attachment; filename="acme-audit-checkpoint-%s.json"' % row.sequence
+    assert file["Content-Disposition"] == f'attachment; filename="acme-audit-checkpoint-{row.sequence}.json"'
     assert file["Cache-Control"] == "no-store"
     kept = json.loads(file.content)
     assert (kept["statement"], kept["sequence"], kept["id"]) == (row.statement, row.sequence, row.public_id)
