@@ -30,8 +30,8 @@ PUBLIC_IN_FILE = {"url", "id", "slug", "email", "publishable_key", "domains", "k
 # As much of a credential is shown to people for recognition.
 SHOWN = 16
 CLIENT_SECRET = "client-secret-0123456789-of-nobody-else"
-BEARER = "bearer-0123456789-of-nobody-else"
-PATH_OF_ADDRESS = "hooks/path-0123456789-of-nobody-else"
+BEARER = "what-the-gateway-of-acme-asks-for"
+PATH_OF_ADDRESS = "hooks/that/the/receiver/alone/knows"
 SEALED = [
     (model, field.name)
     for model in apps.get_models()

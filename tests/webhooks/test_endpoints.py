@@ -251,6 +251,21 @@ def test_a_change_tells_old_and_new_without_what_is_secret(api, cast: Cast):
     assert everything() == before
 
 
+def test_headers_do_not_go_to_another_host_unless_sent_anew(api, cast: Cast):
+    with tenant_scope(cast.acme.id):
+        endpoint = endpoint_rows(url="https://93.184.215.14/a").endpoint
+    client, path = api(cast.admin), f"{ENDPOINTS}/{endpoint.public_id}"
+    before = everything()
+    for url in ("https://93.184.215.15/a", "https://93.184.215.14:8443/a"):
+        refused = client.patch(path, {"url": url})
+        assert (refused.status_code, refused.json()["code"]) == (409, "headers_belong_to_host")
+        assert list(refused.json()["errors"]) == ["url"]
+    assert everything() == before
+    assert client.patch(path, {"url": "https://93.184.215.14/b"}).json()["header_names"] == ["Authorization", "X-Team"]
+    moved = client.patch(path, {"url": "https://93.184.215.15/b", "headers": {"X-Team": "b"}})
+    assert (moved.status_code, moved.json()["header_names"]) == (200, ["X-Team"])
+
+
 def test_a_change_of_an_outdated_record_is_refused(api, cast: Cast):
     with tenant_scope(cast.acme.id):
         endpoint = endpoint_rows().endpoint

@@ -91,7 +91,11 @@ class OneEndpoint(ApiView):
 
     @operation("update_webhook_endpoint", EndpointRecord, body=EndpointChanges, matches=True, refusals=[Conflict])
     def patch(self, request: Request, organization: str, endpoint: str) -> Response:
-        """Changes an endpoint, or disables or enables it. What is pending goes to where it points then."""
+        """Changes an endpoint, or disables or enables it. What is pending goes to where it points then.
+
+        Headers are not sent to another host: with another one in `url`, send `headers` too, or get 409
+        `headers_belong_to_host`.
+        """
         found = endpoint_of(endpoint)
         body = with_project_id(self.read())
         enabled = body.pop("enabled", None)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
@@ -91,11 +92,16 @@ def create_endpoint(
 
 @transaction.atomic
 def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Changes]) -> Endpoint:
-    """Changes an endpoint. Deliveries that are pending go to where it points then. Raises Absent, Invalid, Conflict."""
+    """Changes an endpoint. Deliveries that are pending go to where it points then.
+
+    Raises Absent, Invalid, Conflict for an archived project, and for another host that would get the headers of before.
+    """
     endpoint = locked_endpoint(endpoint_id)
     require_webhook_manager(actor)
     told: dict[str, list[Any]] = {}
     if "url" in changes and changes["url"] != endpoint.url:
+        if endpoint.header_names and "headers" not in changes:
+            _require_same_place(endpoint.url, changes["url"])
         told["url"] = [told_url(endpoint.url), told_url(changes["url"])]
         endpoint.url = changes["url"]
     if "events" in changes and (chosen := readable_patterns(changes["events"])) != endpoint.events:
@@ -181,6 +187,18 @@ def delete_endpoint(*, actor: Principal, endpoint_id: UUID) -> None:
     EndpointHour.objects.filter(endpoint=endpoint).delete_all()
     endpoint.delete()
     record(declared.ENDPOINT_DELETED, actor=actor, target=target, data=data)
+
+
+def _require_same_place(before: str, after: str) -> None:
+    """Whoever points an endpoint elsewhere must not get the header's values so, which nobody is shown. Raises Conflict.
+
+    The secret need not be guarded so: it is never sent.
+    """
+    if urlsplit(before)[:2] != urlsplit(after)[:2]:
+        sentence = (
+            "The endpoint's headers are not sent to another host: take them away first, or send the headers anew."
+        )
+        raise Conflict(sentence, code="headers_belong_to_host", errors={"url": [sentence]})
 
 
 def _set_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> None:
