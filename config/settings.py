@@ -13,6 +13,7 @@ from config.embedded import running_environment
 from config.encryption_keys import read_encryption_keys
 from config.environment import Environment
 from config.logs import logging_settings
+from config.outbound import read_outbound_settings
 from config.production import problems_in_production, problems_of_networks, problems_of_plans, problems_of_sign_in
 from config.social import problems_of_social, read_social_settings
 from config.staff_theme import STAFF_THEME
@@ -230,15 +231,6 @@ TENANTRY_USAGE_EVENT_DAYS = environment.number(
     validate=Range(min=35, max=3650),
 )
 
-# -- webhooks --------------------------------------------------------------------------------------------------------
-environment.section("Webhooks")
-TENANTRY_WEBHOOK_DELIVERIES_DAYS = environment.number(
-    "TENANTRY_WEBHOOK_DELIVERIES_DAYS",
-    30,
-    "For how many days finished deliveries are kept, and how far back a replay reaches, 30 at most (4 to 3650).",
-    validate=Range(min=4, max=3650),
-)
-
 # -- leaked keys -----------------------------------------------------------------------------------------------------
 environment.section("Leaked keys")
 TENANTRY_GITHUB_KEYS_URL = environment.text(
@@ -254,29 +246,11 @@ TENANTRY_GITHUB_LABELS = environment.flag(
 )
 
 # -- calls to addresses that customers typed --------------------------------------------------------------------------
-environment.section("Calls to addresses that customers typed")
-TENANTRY_OUTBOUND_NETWORKS = environment.texts(
-    "TENANTRY_OUTBOUND_NETWORKS",
-    ["127.0.0.0/8", "::1/128"] if DEBUG else [],
-    "Networks that may be called though they are not public, in which http:// is allowed too: `10.20.0.0/16` for "
-    "identity providers inside your own network. Otherwise only https:// at public addresses is called.",
-    default_words="none; in development this very machine",
-)
-
-# -- webhooks --------------------------------------------------------------------------------------------------------
-environment.section("Webhooks")
-TENANTRY_WEBHOOK_CONNECTIONS = environment.number(
-    "TENANTRY_WEBHOOK_CONNECTIONS",
-    100,
-    "How many deliveries each delivery worker has on their way at once (1 to 1000).",
-    validate=Range(min=1, max=1000),
-)
-TENANTRY_WEBHOOK_CA_FILE = environment.text(
-    "TENANTRY_WEBHOOK_CA_FILE",
-    "",
-    "A file of certificates (PEM) of the authorities whose receivers are trusted, if there are some of your own.",
-    default_words="the public ones that certifi lists",
-)
+outbound = read_outbound_settings(environment, debug=DEBUG)
+TENANTRY_OUTBOUND_NETWORKS = outbound.networks
+TENANTRY_WEBHOOK_DELIVERIES_DAYS = outbound.deliveries_days
+TENANTRY_WEBHOOK_CONNECTIONS = outbound.connections
+TENANTRY_WEBHOOK_CA_FILE = outbound.ca_file
 
 # -- mail ------------------------------------------------------------------------------------------------------------
 environment.section("Mail")

@@ -75,7 +75,7 @@ def test_every_code_that_is_raised_is_on_the_page_of_errors():
 
 def test_every_variable_that_settings_read_is_on_the_page_of_settings():
     # Some of them are read in modules of their own.
-    modules = ("settings.py", "encryption_keys.py", "social.py")
+    modules = ("settings.py", "encryption_keys.py", "outbound.py", "social.py")
     source = "".join((ROOT / "config" / name).read_text() for name in modules)
     read = set(re.findall(r'environment\.\w+\(\s*"([A-Z_]+)"', source))
     assert read == {setting.name for setting in settings.TENANTRY_ENVIRONMENT}
