@@ -1,4 +1,4 @@
-"""Settings of calls to addresses that customers typed: their identity providers and the receivers of webhooks."""
+"""Settings of calls to what customers typed: identity providers, receivers of webhooks, the DNS of their domains."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ class OutboundSettings(NamedTuple):
     """What was read."""
 
     networks: list[str]
+    resolver: tuple[str, int] | None
     deliveries_days: int
     connections: int
     ca_file: str
@@ -25,6 +26,13 @@ def read_outbound_settings(environment: Environment, *, debug: bool) -> Outbound
         "Networks that may be called though they are not public, in which http:// is allowed too: `10.20.0.0/16` for "
         "identity providers inside your own network. Otherwise only https:// at public addresses is called.",
         default_words="none; in development this very machine",
+    )
+    environment.section("E-mail domains")
+    resolver = environment.socket(
+        "TENANTRY_DNS_RESOLVER",
+        "The DNS resolver that is asked for the records which prove e-mail domains ([how](email-domains.md)).",
+        port=53,
+        default_words="the system's",
     )
     environment.section("Webhooks")
     deliveries_days = environment.number(
@@ -45,4 +53,4 @@ def read_outbound_settings(environment: Environment, *, debug: bool) -> Outbound
         "A file of certificates (PEM) of the authorities whose receivers are trusted, if there are some of your own.",
         default_words="the public ones that certifi lists",
     )
-    return OutboundSettings(networks, deliveries_days, connections, ca_file)
+    return OutboundSettings(networks, resolver, deliveries_days, connections, ca_file)

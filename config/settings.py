@@ -146,15 +146,6 @@ TENANTRY_DEV_AUTH = environment.flag(
 )
 TENANTRY_SOCIAL = read_social_settings(environment)
 
-# -- e-mail domains --------------------------------------------------------------------------------------------------
-environment.section("E-mail domains")
-TENANTRY_DNS_RESOLVER = environment.socket(
-    "TENANTRY_DNS_RESOLVER",
-    "The DNS resolver that is asked for the records which prove e-mail domains ([how](email-domains.md)).",
-    port=53,
-    default_words="the system's",
-)
-
 # -- tokens ----------------------------------------------------------------------------------------------------------
 environment.section("Tokens")
 TENANTRY_SIGNING_KEY_DAYS = environment.number(
@@ -248,6 +239,7 @@ TENANTRY_GITHUB_LABELS = environment.flag(
 # -- calls to addresses that customers typed --------------------------------------------------------------------------
 outbound = read_outbound_settings(environment, debug=DEBUG)
 TENANTRY_OUTBOUND_NETWORKS = outbound.networks
+TENANTRY_DNS_RESOLVER = outbound.resolver
 TENANTRY_WEBHOOK_DELIVERIES_DAYS = outbound.deliveries_days
 TENANTRY_WEBHOOK_CONNECTIONS = outbound.connections
 TENANTRY_WEBHOOK_CA_FILE = outbound.ca_file
