@@ -47,7 +47,7 @@ WITH RECURSIVE waiting (endpoint_id) AS (
 ),
 looked_at AS (SELECT endpoint_id FROM waiting WHERE endpoint_id IS NOT NULL LIMIT %(looked_at)s),
 picked AS (
-    SELECT d.id, d.due_at, e.xmin
+    SELECT d.id, d.due_at, e.xmin::text || e.ctid::text AS version
     FROM looked_at
     JOIN webhook_endpoint e ON e.id = looked_at.endpoint_id
         AND e.state = 'enabled' AND (e.held_until IS NULL OR e.held_until <= %(now)s)
@@ -67,7 +67,7 @@ claimed AS (
     RETURNING id, org_id, endpoint_id, event_id, tries, attempts
 )
 SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM looked_at),
-    picked.xmin::text, claimed.id::text, claimed.org_id::text, claimed.endpoint_id::text, claimed.event_id::text,
+    picked.version, claimed.id::text, claimed.org_id::text, claimed.endpoint_id::text, claimed.event_id::text,
     claimed.tries, claimed.attempts
 FROM (VALUES (1)) AS always (one) LEFT JOIN (claimed JOIN picked ON picked.id = claimed.id) ON true
 ORDER BY picked.due_at, claimed.id
