@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -63,6 +63,24 @@ def cast(db: None) -> Cast:
 def committed_cast(transactional_db: None) -> Cast:
     """The cast for tests over several connections, which commit what they do."""
     return standing.copy()
+
+
+@pytest.fixture(scope="module")
+def surrounded(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[..., Any]]:
+    """`surrounded(furnish)`: what `furnish(cast)` makes stands beside the cast for all tests of the module.
+
+    Its answer is a function that returns a copy of what `furnish` returned. For modules whose many tests need the same
+    many rows, all of them, so that no test finds more or less than it would alone.
+    """
+    with ExitStack() as stack:
+
+        def surround(furnish: Callable[[Cast], Any]) -> Callable[[], Any]:
+            with django_db_blocker.unblock():
+                return stack.enter_context(standing.surrounded(furnish))
+
+        yield surround
+        with django_db_blocker.unblock():
+            stack.close()
 
 
 @pytest.fixture

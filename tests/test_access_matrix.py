@@ -155,12 +155,21 @@ def rows_of(organization: Organization, project: Project, member: Any, key: Any)
     }
 
 
-@pytest.fixture
-def samples(cast: Cast) -> Samples:
-    for user in (cast.developer, cast.outsider):
+def make_samples(cast: Cast) -> Samples:
+    for user in (cast.owner, cast.admin, cast.developer, cast.viewer, cast.outsider):
         cast.token(user)
     own = rows_of(cast.acme, cast.project, cast.developer, cast.key)
     return Samples(own=own, foreign=rows_of(cast.globex, cast.foreign_project, cast.outsider, cast.foreign_key))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standing_samples(surrounded: Callable[..., Any]) -> Callable[[], Samples]:
+    return surrounded(make_samples)
+
+
+@pytest.fixture
+def samples(standing_samples: Callable[[], Samples], cast: Cast) -> Samples:
+    return standing_samples()
 
 
 def address(route: Route, values: dict[str, str]) -> str:

@@ -15,9 +15,9 @@ from config.kernel.routes import Route
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from tests.cast import Cast
-from tests.test_access_matrix import GATED, Samples, ask, ask_fully, named, samples
+from tests.test_access_matrix import GATED, Samples, ask, ask_fully, named, samples, standing_samples
 
-__all__ = ["samples"]
+__all__ = ["samples", "standing_samples"]
 
 
 def markers(cast: Cast) -> list[str]:

@@ -17,9 +17,9 @@ from config.kernel.routes import Route
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from tests.browsers import signed_in
 from tests.cast import PASSWORD, Cast
-from tests.test_access_matrix import Samples, address, is_rest, routes, samples
+from tests.test_access_matrix import Samples, address, is_rest, routes, samples, standing_samples
 
-__all__ = ["samples"]
+__all__ = ["samples", "standing_samples"]
 
 SAFE = ("GET", "HEAD")
 # Whole areas: whatever writes there changes how somebody signs in.

@@ -1,7 +1,8 @@
 """The scope below everything: what is seen and written with the right one, another one, and none."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -15,7 +16,6 @@ from orgs.models import (
     BreakGlassCode,
     CustomRole,
     DataExport,
-    DataKey,
     EmailDomain,
     IdempotencyKey,
     Invitation,
@@ -47,9 +47,19 @@ LEDGER = {AuditBeginning, AuditCheckpoint, AuditEvent, AuditSeal}
 TENANT_MODELS = [model for model in apps.get_models() if issubclass(model, TenantModel)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def standing_rows(surrounded: Callable[..., Any]) -> None:
+    surrounded(furnish)
+
+
 @pytest.fixture
 def furnished(cast: Cast) -> Cast:
     """The cast with a row in every tenant table of both organizations."""
+    return cast
+
+
+def furnish(cast: Cast) -> None:
+    """A row in every tenant table of both organizations."""
     account = ServiceAccount.objects.create(name="Gateway")
     places = ((cast.acme, cast.project, cast.key), (cast.globex, cast.foreign_project, cast.foreign_key))
     for organization, project, key in places:
@@ -61,7 +71,6 @@ def furnished(cast: Cast) -> Cast:
             )  # fmt: skip
             IdempotencyKey.objects.create(digest=organization.id.bytes, request_digest=b"r")
             DataExport.objects.create()
-            DataKey.objects.create(wrapped=b"w", master_key_id="m")
             KeyPolicy.objects.create()
             KeyUse.objects.create(key=key, last_used_at="2030-01-01T00:00:00Z")
             Agent.objects.create(
@@ -90,9 +99,8 @@ def furnished(cast: Cast) -> Cast:
             )
             AuditExport.objects.create(format="csv")
             AuditBlock.objects.create(id=project.id, first_id=project.id, sequence=128, width=0)
-            endpoint_rows()
+            endpoint_rows()  # and the data key that its secret is sealed under
             OutboxEntry.objects.get_or_create(id=AuditEvent.objects.first().id)
-    return cast
 
 
 def furnish_sign_in(project: Project, member: Membership) -> None:
