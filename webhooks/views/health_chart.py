@@ -82,7 +82,7 @@ def _chart(unit: str, starts: list[datetime], rows: Iterable[tuple[datetime, End
     share = HEIGHT * most_failed / (most_delivered + most_failed) if most_failed else 0
     below = min(max(share, ROOM if most_failed else CLEAR), HEIGHT - CLEAR)
     line = round(HEIGHT - below, 2)
-    scale = min(line / (most_delivered or 1), below / (most_failed or 1))
+    scale = min((space / most for space, most in ((line, most_delivered), (below, most_failed)) if most), default=0)
     bars = []
     for place, start in enumerate(starts):
         delivered, failed, milliseconds = sums[start]
