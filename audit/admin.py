@@ -1,15 +1,21 @@
 """Staff pages of the ledger: to read, never to change."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.models import AuditEventQuerySet, AuditExport
+from audit.models import AuditExport, moment_of
+from audit.searching import Criteria, search
+from audit.words import MOST_WORDS, words_in
 from config.kernel.identifiers import parse_public_id
-from config.kernel.staff import REACHABLE_ROWS, StaffModelAdmin, TenantModelAdmin, organization_link
-from config.kernel.tenancy.scope import INSTALLATION_ID
+from config.kernel.staff import StaffModelAdmin, TenantModelAdmin, organization_link
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+
+# As many records as a search for words shows at once.
+MOST_FOUND = 200
 
 
 class LedgerAdmin(TenantModelAdmin):
@@ -32,7 +38,7 @@ class AuditEventAdmin(LedgerAdmin):
     prefix = "evt"
     search_help_text = (
         "A public id of an event (evt_…) or an organization (org_…), or `installation`; "
-        "after one of these also the name of an event, or an actor's or target's public id"
+        "beside an organization also words: names, events, ids, addresses"
     )
     list_display = ("created_at", "event", "result", "actor_label", "target_label", "organization")
     list_display_links = ("event",)
@@ -56,25 +62,44 @@ class AuditEventAdmin(LedgerAdmin):
     )
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """The indexes begin with the organization, so nothing else is searched for without one."""
-        anchored = "org_id__exact" in request.GET or any(
-            word == "installation" or parse_public_id("org", word) or parse_public_id("evt", word)
-            for word in search_term.split()
-        )
-        if search_term.strip() and not anchored:
+        """Ids and the organization by indexes; other words as in the organization's own log, so never without one."""
+        words = search_term.replace("\0", "").split()
+        named = [word for word in words if word == "installation" or is_id(word)]
+        rows, may_repeat = super().get_search_results(request, queryset, " ".join(named))
+        sought = words_in(" ".join(word for word in words if word not in named))
+        if not words or words == named:
+            return rows, may_repeat
+        organization_id = organization_of(named, request.GET.get("org_id__exact", ""))
+        if organization_id is None:
             messages.warning(request, "Name an organization too: org_… or `installation`.")
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
+            return rows.none(), False
+        if not 1 <= len(sought) <= MOST_WORDS:
+            messages.warning(request, f"Search for 1 to {MOST_WORDS} words with letters or digits.")
+            return rows.none(), False
+        with tenant_scope(organization_id):
+            found = search(Criteria(words=sought), limit=MOST_FOUND)
+        if found.older:
+            messages.info(request, f"Shown are the newest, back to {moment_of(found.older):%Y-%m-%d %H:%M:%S} UTC.")
+        return rows.filter(id__in=[row.id for row in found.rows]), may_repeat
 
-    def narrow(self, rows: QuerySet, word: str) -> QuerySet:
-        if word == "installation" or parse_public_id("org", word) or parse_public_id("evt", word):
-            return super().narrow(rows, word)
-        if "." in word:
-            return AuditEventQuerySet.matching(rows, event=word)  # type: ignore[arg-type]
-        # Two walks along an index each; an OR would read the whole log of the organization.
-        as_actor = rows.filter(actor_id=word).order_by("-id").values("id")[:REACHABLE_ROWS]
-        as_target = rows.filter(target_id=word).order_by("-id").values("id")[:REACHABLE_ROWS]
-        return rows.filter(id__in=as_actor.union(as_target))
+
+def is_id(word: str) -> bool:
+    """Whether it is the id of an organization or a record."""
+    return parse_public_id("org", word) is not None or parse_public_id("evt", word) is not None
+
+
+def organization_of(words: list[str], number: str) -> UUID | None:
+    """The organization that words name, or that a list is narrowed to by its `number`; None for neither."""
+    for word in words:
+        if word == "installation":
+            return INSTALLATION_ID
+        organization_id = parse_public_id("org", word)
+        if organization_id:
+            return organization_id
+    try:
+        return UUID(number)
+    except ValueError:
+        return None
 
 
 class AuditSealAdmin(LedgerAdmin):
