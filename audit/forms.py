@@ -1,7 +1,8 @@
 """The form that filters the ledger."""
 
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 
@@ -77,7 +78,7 @@ class AuditSearch(AuditFilter):
     )
     ip = forms.GenericIPAddressField(required=False, label="IP address")
 
-    field_order: ClassVar[tuple[str, ...]] = ("q",)
+    field_order: Iterable[str] | None = ("q",)
 
     def clean_q(self) -> str:
         text = self.cleaned_data["q"]
@@ -112,4 +113,4 @@ class AuditExportForm(AuditSearch):
         help_text="JSON Lines for programs, CSV for spreadsheets. Both prove themselves when nothing is filtered out.",
     )
 
-    field_order = ("format", "q")
+    field_order: Iterable[str] | None = ("format", "q")

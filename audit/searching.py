@@ -191,7 +191,7 @@ def _members(
         count += places.bit_count()
     hits = {block_id: places for block_id, places in wanted.items() if places}
     members = AuditBlock.objects.filter(id__in=hits).values_list("id", "members")
-    return [one for block_id, ids in members for one in _chosen(hits[block_id], bytes(ids))], looked_to
+    return [one for block_id, ids in members for one in _chosen(hits[block_id], bytes(ids or b""))], looked_to
 
 
 def _chosen(places: int, members: bytes) -> Iterator[UUID]:

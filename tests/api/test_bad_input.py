@@ -34,6 +34,7 @@ SAML = {
 }  # fmt: skip
 # A body of each operation that would be accepted; the tests spoil one field at a time.
 GOOD = {
+    "create_audit_export": {"format": "csv"},
     "create_organization": {"name": "New", "slug": "new-one"},
     "update_organization": {
         "name": "New", "slug": "new-one", "enforce_sso": "off",

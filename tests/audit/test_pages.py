@@ -94,7 +94,10 @@ def test_the_log_is_narrowed_by_actor_target_and_result(cast: Cast, browse: Any)
     write(cast, by=cast.admin, about="prj_one")
     with tenant_scope(cast.acme.id):
         record_refused(
-            key_events.KEY_REVOKED, actor=cast.principal(cast.developer), target=Target("key", "key_one", "A key")
+            key_events.KEY_REVOKED,
+            actor=cast.principal(cast.developer),
+            target=Target("key", "key_one", "A key"),
+            data={"project": None},
         )
     assert names(browser.get(AUDIT, {"actor": cast.admin.public_id})) == ["project.restored"]
     assert names(browser.get(AUDIT, {"target": "prj_one"})) == ["project.restored"]
