@@ -14,6 +14,7 @@ from orgs.models import Invitation, Membership, Organization, ServiceGrant, User
 from projects.models import Domain, Project
 from tests.cast import Cast
 from tests.gateway import make_gateway
+from webhooks.models import Delivery, Endpoint
 
 REST, PAGES = "/api/v1/orgs/acme", "/orgs/acme"
 
@@ -76,6 +77,15 @@ class RestDoor(Door):
     def remove_domain(self, who: User, domain: Domain) -> Any:
         return self.api(who).delete(f"{REST}/projects/rocket/domains/{domain.public_id}")
 
+    def create_endpoint(self, who: User, url: str) -> Any:
+        return self.api(who).post(f"{REST}/webhook-endpoints", {"url": url, "events": ["key.*"]})
+
+    def send_test(self, who: User, endpoint: Endpoint) -> Any:
+        return self.api(who).post(f"{REST}/webhook-endpoints/{endpoint.public_id}/test")
+
+    def delete_endpoint(self, who: User, endpoint: Endpoint) -> Any:
+        return self.api(who).delete(f"{REST}/webhook-endpoints/{endpoint.public_id}")
+
 
 class PageDoor(Door):
     def create_project(self, who: User, slug: str) -> Any:
@@ -133,6 +143,18 @@ class PageDoor(Door):
 
     def remove_domain(self, who: User, domain: Domain) -> Any:
         return self.browse(who).post(f"{PAGES}/projects/rocket/domains/{domain.public_id}/remove/")
+
+    def create_endpoint(self, who: User, url: str) -> Any:
+        browser, page = self.browse(who), f"{PAGES}/webhooks/new/"
+        shown = browser.get(page)
+        once = shown.context["form"]["once"].value() if shown.status_code == 200 else ""
+        return browser.post(page, {"once": once, "url": url, "which": "chosen", "events": ["key.*"]})
+
+    def send_test(self, who: User, endpoint: Endpoint) -> Any:
+        return self.browse(who).post(f"{PAGES}/webhooks/{endpoint.public_id}/test/")
+
+    def delete_endpoint(self, who: User, endpoint: Endpoint) -> Any:
+        return self.browse(who).post(f"{PAGES}/webhooks/{endpoint.public_id}/delete/", {"confirm": endpoint.host})
 
 
 @pytest.fixture(params=[RestDoor, PageDoor], ids=["rest", "pages"])
@@ -295,3 +317,21 @@ def test_a_domain_is_registered_once_within_the_plan_and_removed(door, cast, rec
     assert done(door.remove_domain(cast.developer, domain))
     assert door.remove_domain(cast.developer, domain).status_code == 404
     assert recorded() == ["domain.registered"] * 3 + ["domain.removed"]
+
+
+def test_an_endpoint_is_made_tested_and_deleted_by_who_manages_webhooks(door, cast, recorded):
+    assert door.create_endpoint(cast.developer, "http://127.0.0.1:9/").status_code == 403
+    assert door.create_endpoint(cast.admin, "https://10.0.0.1/").status_code in (400, 422)
+    assert recorded() == []
+    answer = door.create_endpoint(cast.admin, "http://127.0.0.1:9/")
+    assert done(answer)
+    assert "whsec_" in answer.content.decode()
+    with tenant_scope(cast.acme.id):
+        endpoint = Endpoint.objects.get()
+    assert door.send_test(cast.developer, endpoint).status_code == 403
+    assert done(door.send_test(cast.admin, endpoint))
+    assert door.delete_endpoint(cast.viewer, endpoint).status_code == 403
+    with tenant_scope(cast.acme.id):
+        assert Delivery.objects.get().event == "webhook_endpoint.tested"
+    assert done(door.delete_endpoint(cast.admin, endpoint))
+    assert recorded() == ["webhook_endpoint.created", "webhook_endpoint.tested", "webhook_endpoint.deleted"]
