@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+import structlog
 from django.db import connection, transaction
 
 from config.kernel.statements import read_by_index
@@ -14,6 +15,8 @@ from webhooks.claiming import Claim
 from webhooks.ladder import next_attempt, patience
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.sending import Answer
+
+logger = structlog.get_logger()
 
 FAILING_FOR = timedelta(days=5)
 LONGEST_DETAIL = 300
@@ -56,6 +59,7 @@ INSERT INTO webhook_attempt (
 )
 SELECT attempt, organization, began, delivery, number, outcome, status, milliseconds, detail, response
 FROM result JOIN changed ON changed.id = result.delivery
+ON CONFLICT (id) DO NOTHING -- a commit whose answer was lost is repeated
 """  # noqa: S608 - a condition of ours
 HOURS = """
 INSERT INTO webhook_endpoint_hour AS kept (
@@ -214,6 +218,10 @@ def _disable(results: list[Result], found: dict[str, _Faring]) -> None:
             cause = Endpoint.Cause.GONE
         elif faring.failing_since is not None and latest - faring.failing_since >= FAILING_FOR:
             cause = Endpoint.Cause.FAILING
-        if cause is not None:
+        if cause is None:
+            continue
+        try:
             with tenant_scope(UUID(owners[endpoint_id])):
                 disable_for(endpoint_id=UUID(endpoint_id), cause=cause)
+        except Exception:
+            logger.warning("an endpoint could not be disabled", endpoint=endpoint_id, exc_info=True)

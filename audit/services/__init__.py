@@ -1,5 +1,5 @@
 """What writes to the ledger, and what is done with it."""
 
-from audit.services.records import LABEL_LENGTH, Target, record, record_refused, recorded
+from audit.services.records import LABEL_LENGTH, Target, record, record_refused
 
-__all__ = ["LABEL_LENGTH", "Target", "record", "record_refused", "recorded"]
+__all__ = ["LABEL_LENGTH", "Target", "record", "record_refused"]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import django.dispatch
 from django.db import transaction
 
 from audit.models import AuditEvent
@@ -14,9 +13,6 @@ from config.kernel.principals import Principal
 from config.kernel.tenancy.scope import require_organization_id, tenant_scope
 
 LABEL_LENGTH = 320
-
-# The webhooks app listens here and writes its outbox rows in the same transaction; sent with `record=AuditEvent`.
-recorded = django.dispatch.Signal()
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ def record(
     request = current_request()
     org_id = org_id or require_organization_id()
     with tenant_scope(org_id):
-        row = AuditEvent.objects.create(
+        return AuditEvent.objects.create(
             org_id=org_id,
             event=event_type.name,
             actor_kind=actor.kind,
@@ -72,8 +68,6 @@ def record(
             user_agent=request.user_agent,
             request_id=request.request_id,
         )
-        recorded.send(sender=AuditEvent, record=row)
-    return row
 
 
 def record_refused(
