@@ -52,8 +52,9 @@ class Zone(BaseResolver):
             reply.header.rcode = RCODE.NXDOMAIN
         kind = str(QTYPE.get(request.q.qtype))
         for address in self._addresses(name, kind):
-            data = AAAA(address) if kind == "AAAA" else A(address)
-            reply.add_answer(RR(request.q.qname, request.q.qtype, rdata=data, ttl=0))
+            raw = tuple(ipaddress.ip_address(address).packed)
+            data = AAAA(raw) if kind == "AAAA" else A(raw)
+            reply.add_answer(RR(name, request.q.qtype, rdata=data, ttl=0))
         for text in self.texts.get(name, []):
             strings = [text] if isinstance(text, str) else text
             reply.add_answer(RR(name, QTYPE.TXT, rdata=TXT(strings)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import certifi
 import pycurl
@@ -16,6 +16,7 @@ from django.conf import settings
 from config.kernel.outbound import is_listed, is_public
 from webhooks.models import Attempt
 from webhooks.models.delivery import RESPONSE_LENGTH
+from webhooks.resolver import Resolver
 
 CONNECT_SECONDS, SECONDS = 5, 15
 IDLE_SECONDS, LONGEST_CONNECTION = 30, 300
@@ -70,6 +71,8 @@ class _Handle:
         self.read = 0
         self.is_forbidden = False
         self.opened: list[socket.socket] = []
+        self.began = 0.0
+        self.host, self.port, self.is_name = "", 0, False
         self.curl = curl = pycurl.Curl()
         curl.handle = self
         curl.setopt(pycurl.POST, 1)
@@ -93,11 +96,31 @@ class _Handle:
 
     def set(self, call: Call) -> None:
         """Makes it ready for a call."""
-        self.call, self.read, self.is_forbidden = call, 0, False
+        self.call, self.read, self.is_forbidden, self.began = call, 0, False, time.monotonic()
         self.response.clear()
+        self._set_host(urlsplit(call.url))
         self.curl.setopt(pycurl.URL, call.url)
         self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers])
         self.curl.setopt(pycurl.POSTFIELDS, call.body)
+
+    def _set_host(self, parts: SplitResult) -> None:
+        host = parts.hostname or ""
+        was_name = self.is_name
+        self.host, self.port = host.rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            ip_address(host)
+        except ValueError:
+            self.is_name = True
+            return
+        self.is_name = False
+        if was_name:
+            self.curl.unsetopt(pycurl.CONNECT_TO)
+            self.curl.unsetopt(pycurl.RESOLVE)
+
+    def set_addresses(self, addresses: list[str]) -> None:
+        """Where its host is, so that libcurl never asks, however it reads the host."""
+        self.curl.setopt(pycurl.CONNECT_TO, [f"::{self.host}:{self.port}"])
+        self.curl.setopt(pycurl.RESOLVE, [f"+{self.host}:{self.port}:{','.join(addresses)}"])
 
     def let_go(self) -> None:
         """Closes our own descriptors of its connections: pycurl has made duplicates."""
@@ -124,7 +147,9 @@ class _Handle:
 
     def _may_call(self, text: Any) -> bool:
         given = ip_address(text.decode() if isinstance(text, bytes) else text)
-        return is_listed(given) or (is_public(given) and self.call is not None and self.call.url.startswith("https:"))
+        return is_listed(given) or (
+            is_public(given) and self.call is not None and self.call.url[:6].lower() == "https:"
+        )
 
 
 class Sender:
@@ -144,6 +169,8 @@ class Sender:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._resolver = Resolver(self.wake)
+        self._waiting: set[_Handle] = set()
 
     @property
     def room(self) -> int:
@@ -160,13 +187,53 @@ class Sender:
         handle = self._free.pop()
         handle.set(call)
         self._busy.add(handle)
-        self._multi.add_handle(handle.curl)
+        if handle.is_name and not self._is_found(handle):
+            self._waiting.add(handle)
+        else:
+            self._multi.add_handle(handle.curl)
+
+    def _is_found(self, handle: _Handle) -> bool:
+        """Whether it is known where a call's host is, which it is told then."""
+        addresses = self._resolver.find(handle.host, handle.port)
+        if addresses:
+            handle.set_addresses(addresses)
+        return bool(addresses)
+
+    def _look_for_hosts(self) -> list[Answer]:
+        """Begins the calls whose hosts were found, and ends those whose hosts were not, or not in time."""
+        answers = []
+        for handle in list(self._waiting):
+            addresses = self._resolver.find(handle.host, handle.port)
+            if addresses is None and time.monotonic() < handle.began + CONNECT_SECONDS:
+                continue
+            self._waiting.discard(handle)
+            if addresses:
+                handle.set_addresses(addresses)
+                self._multi.add_handle(handle.curl)
+            else:
+                code = pycurl.E_OPERATION_TIMEDOUT if addresses is None else pycurl.E_COULDNT_RESOLVE_HOST
+                answers.append(self._give_up(handle, code))
+        return answers
+
+    def _give_up(self, handle: _Handle, code: int) -> Answer:
+        """Ends a call that libcurl was never told of."""
+        call = handle.call
+        if call is None:
+            raise RuntimeError("A handle without a call has waited.")
+        outcome, detail = _without_answer(call, code, is_forbidden=False)
+        self._busy.discard(handle)
+        self._free.append(handle)
+        milliseconds = round((time.monotonic() - handle.began) * 1000)
+        return Answer(call, outcome, None, milliseconds, detail, "", 0)
 
     def wait(self, seconds: float) -> list[Answer]:
         """What was answered, or failed, by the time something is or `seconds` are over."""
         now = time.monotonic()
         if self._deadline is not None:
             seconds = min(seconds, max(self._deadline - now, 0.0))
+        if self._waiting:
+            latest = min(handle.began for handle in self._waiting) + CONNECT_SECONDS
+            seconds = min(seconds, max(latest - now, 0.0))
         for key, mask in self._selector.select(seconds):
             if key.fileobj is self._waking:
                 self._waking.recv(1024)
@@ -178,23 +245,25 @@ class Sender:
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self._deadline = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        return self._ended()
+        return self._look_for_hosts() + self._ended() if self._waiting else self._ended()
 
     def wake(self) -> None:
         """Ends `wait` at once. The only method for other threads."""
-        with suppress(BlockingIOError):  # it has been woken many times already
+        with suppress(OSError):  # it has been woken many times already, or is closed
             self._waker.send(b"!")
 
     def break_off(self) -> list[Call]:
         """Ends every connection with a call on its way. Returns those calls."""
         calls = []
         for handle in self._busy:
-            self._multi.remove_handle(handle.curl)
+            if handle not in self._waiting:
+                self._multi.remove_handle(handle.curl)
             handle.let_go()
             if handle.call is not None:
                 calls.append(handle.call)
         self._free += self._busy
         self._busy.clear()
+        self._waiting.clear()
         return calls
 
     def close(self) -> None:

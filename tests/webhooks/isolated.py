@@ -30,7 +30,7 @@ def close_off(folder: Path) -> None:
     ):
         subprocess.run(command, check=True)
     for name, text in (
-        ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:30\n"),
+        ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"),
         ("nsswitch.conf", "hosts: files dns\n"),
     ):
         (folder / name).write_text(text)
@@ -95,7 +95,7 @@ def main() -> None:
             for each in (encrypted, plain):
                 each.reached.clear()
                 each.requests.clear()
-            sender = sending.Sender(20)
+            sender = sending.Sender(60)
             result["sent"] = [answer for _ in range(case.get("times", 1)) for answer in sent(sender, case["urls"])]
             sender.close()
             result["reached"] = [*encrypted.reached, *plain.reached]

@@ -185,8 +185,9 @@ def test_a_connection_that_a_firewall_forgot_times_out_and_is_not_used_again(web
     assert DELIVERED in found
 
 
-def test_one_that_hangs_delays_no_other(webhooks, receiver):
+def test_one_that_hangs_delays_no_other(webhooks, receiver, monkeypatch):
     """Four that never answer, and one that does: all of its deliveries are there before the first of theirs ends."""
+    monkeypatch.setattr(sending, "SECONDS", 3)
     dead = [webhooks.endpoint(receiver.url(f"hangs/{number}")) for number in range(4)]
     endpoint = webhooks.endpoint(receiver.url("fine"), events=(PROJECT_ARCHIVED.name,))
     webhooks.happen(2)
