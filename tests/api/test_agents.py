@@ -122,7 +122,8 @@ def test_an_enrolment_token_is_used_once_and_a_second_use_is_recorded(cast: Cast
     assert refused(enroll(record["enrolment_token"]))
     assert is_in(token), "whoever was first goes on"
     event = ledger(cast, "agent.enrolment_refused")[0]
-    assert (event.target_id, event.data, event.result) == (record["id"], {"cause": "used"}, "refused")
+    assert (event.target_id, event.result) == (record["id"], "refused")
+    assert event.data == {"project": cast.project.public_id, "cause": "used"}
 
 
 def test_of_many_who_enrol_at_once_one_gets_in(committed_cast: Cast):
@@ -140,7 +141,10 @@ def test_an_enrolment_token_ends_after_a_day(cast: Cast):
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, seconds=1)):
         signing.forget()
         assert refused(enroll(record["enrolment_token"]))
-    assert ledger(cast, "agent.enrolment_refused")[0].data == {"cause": "expired"}
+    assert ledger(cast, "agent.enrolment_refused")[0].data == {
+        "project": cast.project.public_id,
+        "cause": "expired",
+    }
     with tenant_scope(cast.acme.id):
         assert Agent.objects.get().enrolled_at is None
 
@@ -247,7 +251,8 @@ def test_changed_permissions_hold_on_the_next_request(cast: Cast, api: Any):
     assert (answer.status_code, answer.json()["permission"]) == (403, "keys:verify")
     assert renew(token).json()["expires_in"] == 60
     assert ledger(cast, "agent.updated")[0].data == {
-        "changes": {"permissions": [["keys:verify"], ["view_org"]], "token_lifetime_seconds": [3600, 60]}
+        "project": cast.project.public_id,
+        "changes": {"permissions": [["keys:verify"], ["view_org"]], "token_lifetime_seconds": [3600, 60]},
     }
 
 
