@@ -3,7 +3,7 @@
 import base64
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -79,8 +79,18 @@ MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 UNREGISTERED = {BrowserSession, Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def standing_world(surrounded: Callable[..., Any]) -> None:
+    surrounded(make_world)
+
+
 @pytest.fixture
-def world(cast: Cast) -> Iterator[Cast]:
+def world(cast: Cast) -> Cast:
+    """The cast with a row of every model, at least."""
+    return cast
+
+
+def make_world(cast: Cast) -> None:
     """A row of every model, at least."""
     cast.token(cast.owner)
     open_session(user=cast.owner, method="password")
@@ -129,7 +139,6 @@ def world(cast: Cast) -> Iterator[Cast]:
         set_project_role(
             actor=cast.principal(cast.owner), project_id=cast.project.id, user_id=cast.viewer.id, role="developer"
         )
-    return cast
 
 
 def furnish_sign_in(cast: Cast) -> None:
