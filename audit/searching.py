@@ -22,8 +22,8 @@ from config.kernel.tenancy.scope import require_organization_id
 
 # The budget of a page: records that are in no block yet, blocks looked at one after another, blocks found by words.
 MOST_RECORDS = 1000
-MOST_BLOCKS = 40
-MOST_FOUND = 300
+MOST_BLOCKS = 24
+MOST_FOUND = 120
 # More blocks than this around one moment come from clocks that are far apart.
 MOST_ACROSS = 200
 # Tokens may share a number, so records are read beyond those that a page needs.

@@ -160,7 +160,7 @@ def add_blocks(owner: psycopg.Connection) -> None:
         if sum(abs(child.wait()) for child in children):
             raise SystemExit(1)
     with timed("Index of blocks"):
-        owner.execute(str(definition and definition[0]).encode())
+        owner.execute(str(definition and definition[0]).replace(" ON ONLY ", " ON ").encode())
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def without_indexes(owner: psycopg.Connection, table: str) -> Iterator[None]:
                 )
             )
         for _, definition in indexes:
-            owner.execute(definition.encode())
+            owner.execute(definition.replace(" ON ONLY ", " ON ").encode())
 
 
 @contextmanager

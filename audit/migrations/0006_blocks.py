@@ -97,6 +97,9 @@ PLACES = """(
         FROM unnest(wanted) AS term
     )"""
 
+# What is stored aside is fetched for each use of it, but once if it is the result of an operator.
+READ_ONCE = "SELECT chosen.id, chosen.terms || '{}'::bigint[] AS terms, chosen.places"
+
 FUNCTIONS = f"""
 CREATE FUNCTION audit_milliseconds(id uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp AS $$
@@ -156,7 +159,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT block.id, {PLACES}
-    FROM (
+    FROM ({READ_ONCE} FROM (
         SELECT b.id, b.terms, b.places
         FROM unnest(bounds) WITH ORDINALITY AS width (bound, number)
         CROSS JOIN LATERAL (
@@ -165,7 +168,7 @@ BEGIN
                 AND a.first_id < below AND a.terms IS NOT NULL
         ) AS b
         ORDER BY b.id DESC LIMIT most
-    ) AS block;
+    ) AS chosen OFFSET 0) AS block;
 END $$;
 -- The newest blocks that end below an id, whatever they contain.
 CREATE FUNCTION audit_blocks_below(wanted bigint[], below uuid, above uuid, most integer)
@@ -176,11 +179,11 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT block.id, {PLACES}
-    FROM (
+    FROM ({READ_ONCE} FROM (
         SELECT b.id, b.terms, b.places FROM audit_block b
         WHERE b.org_id = organization AND b.id < below AND b.id >= above AND b.terms IS NOT NULL
         ORDER BY b.id DESC LIMIT most
-    ) AS block
+    ) AS chosen OFFSET 0) AS block
     ORDER BY block.id DESC;
 END $$;
 -- The newest blocks that end below an id and contain every term. The index of the terms is asked before all else.
@@ -192,12 +195,12 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT block.id, {PLACES}
-    FROM (
+    FROM ({READ_ONCE} FROM (
         SELECT b.id, b.terms, b.places
         FROM (SELECT a.id, a.org_id, a.terms, a.places FROM audit_block a WHERE a.terms @> wanted OFFSET 0) AS b
         WHERE b.org_id = organization AND b.id < below AND b.id >= above
         ORDER BY b.id DESC LIMIT most
-    ) AS block
+    ) AS chosen OFFSET 0) AS block
     ORDER BY block.id DESC;
 END $$;
 REVOKE ALL ON FUNCTION audit_add_blocks(uuid[], bigint[]) FROM PUBLIC;
