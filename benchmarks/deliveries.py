@@ -201,7 +201,7 @@ def memory(environment: dict[str, str]) -> float:
     worker = subprocess.Popen(
         [*command, "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"],
         cwd=ROOT,
-        env=environment,
+        env={**environment, "TENANTRY_WORKER_APPS": "webhooks", "CELERY_SKIP_CHECKS": "true"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

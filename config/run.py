@@ -172,7 +172,9 @@ class Supervisor:
         many = ["--queues", "celery", "--concurrency", str(WORKER_PROCESSES), "--hostname", "worker@%h"]
         self._start_program("worker", [*worker, *many], WORKER_STOP)
         alone = ["--queues", "webhooks", "--pool", "solo", "--prefetch-multiplier", "1", "--hostname", "deliveries@%h"]
-        self._start_program("deliveries", [*worker, *alone], WORKER_STOP)
+        # As docs/operators.md says: without the tasks of others, and the pages that Celery's checks would load.
+        lean = {"TENANTRY_WORKER_APPS": "webhooks", "CELERY_SKIP_CHECKS": "true"}
+        self._start_program("deliveries", [*worker, *alone], WORKER_STOP, lean)
         schedule = [
             "beat",
             "--loglevel",
@@ -183,7 +185,9 @@ class Supervisor:
         ]
         self._start_program("beat", [*celery, *schedule], BEAT_STOP)
 
-    def _start_program(self, name: str, command: list[str], ladder: processes.Ladder) -> None:
+    def _start_program(
+        self, name: str, command: list[str], ladder: processes.Ladder, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._check()
         self._followed.append((name, NewLines(self._log(name)), Important()))
         child = processes.start(
@@ -191,7 +195,7 @@ class Supervisor:
             command,
             records=self._home.records,
             home=self._home.path,
-            environment=self._environment,
+            environment={**self._environment, **(environment or {})},
             log=self._log(name),
             folder=REPOSITORY,
         )

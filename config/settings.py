@@ -36,6 +36,10 @@ TENANTRY_HOME = environment.folder(
     default_words="`.tenantry` beside `manage.py`",
 )
 
+TENANTRY_WORKER_APPS = environment.texts(
+    "TENANTRY_WORKER_APPS", [], "The apps whose tasks a Celery worker knows.", default_words="all of them"
+)
+
 environment.section("Stores")
 given_database_url = environment.text(
     "DATABASE_URL",

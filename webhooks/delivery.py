@@ -28,9 +28,9 @@ logger = structlog.get_logger()
 LONGEST_RUN = 900.0
 # What a worker that is asked to stop lets end by itself.
 STOP_SECONDS = 3.0
-# Results are written when they are so many, or a quarter of all that is taken; and after so long in any case.
-WORTH_WRITING = 100
-WRITE_SECONDS = 0.1
+# Results are written when they are so many, or a third of all that is taken; and after so long in any case.
+WORTH_WRITING = 200
+WRITE_SECONDS = 0.25
 # After an error of the database.
 PAUSE_SECONDS = 0.5
 # So often the desk tries to write the last of a run.
@@ -98,7 +98,7 @@ class Delivering:
         answers = self.sender.wait(longest)
         now = timezone.now()
         ended.extend(result_of(answer, now) for answer in answers)
-        if answers and len(ended) >= min(WORTH_WRITING, (len(ready) + self.sender.calls + len(ended)) // 4):
+        if answers and len(ended) >= min(WORTH_WRITING, (len(ready) + self.sender.calls + len(ended)) // 3):
             self._bell.set()
 
     def _run_empty(self, thread: threading.Thread, stopped: Callable[[], bool]) -> None:

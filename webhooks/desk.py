@@ -16,10 +16,11 @@ from webhooks.recording import Result, give_up, record_results
 logger = structlog.get_logger()
 
 # For each connection: one delivery that is on its way, and others to follow it without waiting for the database.
-TAKEN_FOR_EACH = 4
+TAKEN_FOR_EACH = 6
 MOST_WRITTEN = 500
-# How often outbox and deliveries are looked at while nothing ends.
+# How often the outbox is looked at, and the deliveries while nothing ends; more rarely when there is much to do anyway.
 LOOK_SECONDS = 0.1
+BUSY_LOOK_SECONDS = 0.25
 UNANSWERED = frozenset({Attempt.Outcome.TIMED_OUT, Attempt.Outcome.UNREACHABLE})
 
 
@@ -75,7 +76,8 @@ class Desk:
         is_more = False
         if now >= self._look_at:
             is_more = fan_out() >= BATCH
-            self._look_at = now if is_more else now + LOOK_SECONDS
+            pause = BUSY_LOOK_SECONDS if self._pace.taken >= MOST_WRITTEN // 2 else LOOK_SECONDS
+            self._look_at = now if is_more else now + pause
         elif not has_written:
             return False
         if self._pace.room <= 0:
