@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: real PostgreSQL and Valkey, the cast, and the doors that people and programs use."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,6 +25,12 @@ from tests.zones import Zone, served
 def pytest_configure() -> None:
     """Hashing slowly is for attackers, not for tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end, so the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
