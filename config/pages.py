@@ -46,7 +46,11 @@ def templates(folder: Path) -> list[dict[str, Any]]:
                         ],
                     )
                 ],
-                "builtins": ["django_cotton.templatetags.cotton", "config.kernel.templatetags.numbers"],
+                "builtins": [
+                    "django_cotton.templatetags.cotton",
+                    "config.kernel.templatetags.icons",
+                    "config.kernel.templatetags.numbers",
+                ],
             },
         }
     ]
