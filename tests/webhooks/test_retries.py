@@ -11,6 +11,8 @@ from standardwebhooks import Webhook
 
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.services.organizations import disable_organization, enable_organization
+from tests.at_once import at_once
+from tests.webhooks.conftest import Webhooks
 from webhooks import claiming
 from webhooks.delivery import Delivering
 from webhooks.ladder import RETRY_SECONDS, next_attempt
@@ -473,3 +475,13 @@ def test_what_is_pending_goes_where_the_endpoint_points_then(webhooks, receiver,
     assert moved.requests[0].headers["x-team"] == "blue"
     assert moved.requests[0].body == receiver.requests[0].body
     assert json.loads(moved.requests[0].body)["data"]["id"] == event.public_id
+
+
+def test_two_workers_at_once_deliver_each_event_once(committed_cast, receiver):
+    webhooks = Webhooks(committed_cast)
+    several = [webhooks.endpoint(receiver.url(f"fine/{number}")) for number in range(3)]
+    events = webhooks.happen(30)
+    assert sum(at_once([webhooks.deliver] * 2)) == 90
+    for number, endpoint in enumerate(several):
+        assert sorted(receiver.ids(f"fine/{number}")) == sorted(event.public_id for event in events)
+        assert [row.attempts for row in webhooks.deliveries(endpoint)] == [1] * 30
