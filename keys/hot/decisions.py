@@ -21,7 +21,17 @@ from keys.decisions.evaluating import PLAIN, answer, answer_batch, installed_mak
 from keys.decisions.evaluating import answers as answers_of
 from keys.decisions.facts import Facts, SubjectType
 from keys.decisions.maker import DecisionMaker
-from keys.decisions.wire import LONGEST_TEXT, NO_ATTRIBUTES, Batch, Fault, Question, Semantic, batch_of, question_of
+from keys.decisions.wire import (
+    LONGEST_TEXT,
+    NO_ATTRIBUTES,
+    Batch,
+    Fault,
+    Name,
+    Question,
+    Semantic,
+    batch_of,
+    question_of,
+)
 from keys.facts import KeyFacts
 from keys.hot.callers import calling_key
 from keys.hot.decision_facts import Answers, cache
@@ -123,8 +133,7 @@ def _answered(key: KeyFacts, batch: Batch) -> Answer | None:
 
 def _each_answered(key: KeyFacts, batch: Batch, answers: Answers, generation: int) -> list[dict[str, Any]] | None:
     """Each item's answer, those from memory that were given before; None when memory must not be used."""
-    asked = [(item.subject, item.action, item.resource) if plainly(item) else None for item in batch.items]
-    found = [None if names is None else answers.get(names) for names in asked]
+    found: list[Any] = [answers.get(names_of(item)) for item in batch.items]
     rest = [place for place, answered in enumerate(found) if answered is None]
     if not rest:
         return found
@@ -143,14 +152,16 @@ def _each_answered(key: KeyFacts, batch: Batch, answers: Answers, generation: in
     maker = installed_maker()
     for place, item, told in zip(rest, items, given, strict=True):
         found[place] = told
-        if maker is not None and asked[place] is not None and is_lasting(item, told, facts, maker):
-            cache.remember(answers, asked[place], told, generation)
+        if type(item) is Question and maker is not None and is_lasting(item, told, facts, maker):
+            cache.remember(answers, names_of(item), told, generation)
     return found
 
 
-def plainly(item: Question | Fault) -> bool:
-    """Whether it is a question with nothing but names."""
-    return type(item) is Question and item.attributes is NO_ATTRIBUTES
+def names_of(item: Question | Fault) -> tuple[Name, str, Name] | None:
+    """Under what the answer to a question with nothing but names is remembered; None for every other item."""
+    if type(item) is Question and item.attributes is NO_ATTRIBUTES:
+        return item.subject, item.action, item.resource
+    return None
 
 
 def _caller(environ: dict[str, Any]) -> KeyFacts | None:
