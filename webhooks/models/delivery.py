@@ -52,7 +52,7 @@ class Delivery(TenantModel):
         DELIVERED = "delivered"
         FAILED = "failed"
 
-    endpoint = TenantForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
+    endpoint = TenantForeignKey(Endpoint, models.CASCADE, db_index=False, related_name="deliveries")
     event_id = models.UUIDField(help_text="The record in the ledger; it may have been dropped since.")
     event = models.CharField(max_length=80, db_collation="C")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
@@ -121,7 +121,7 @@ class Attempt(TenantModel):
         FORBIDDEN = "forbidden", "The address is none that may be called."
 
     updated_at = None  # type: ignore[assignment] # nothing here ever changes
-    delivery = TenantForeignKey(Delivery, models.CASCADE, related_name="attempt_rows")
+    delivery = TenantForeignKey(Delivery, models.CASCADE, db_index=False, related_name="attempt_rows")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=20, choices=Outcome.choices)
     status = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -50,7 +50,9 @@ class Endpoint(TenantModel):
         GONE = "gone", "It answered 410 Gone."
         FAILING = "failing", "Every attempt of five days failed."
 
-    project = TenantForeignKey("projects.Project", models.CASCADE, null=True, blank=True, related_name="+")
+    project = TenantForeignKey(
+        "projects.Project", models.CASCADE, db_index=False, null=True, blank=True, related_name="+"
+    )
     url = models.CharField(max_length=500)
     description = models.CharField(max_length=200, blank=True)
     events = ArrayField(models.CharField(max_length=80))
@@ -116,7 +118,7 @@ class Endpoint(TenantModel):
 class EndpointHour(TenantModel):
     """What became of the attempts of one endpoint in one hour (UTC), from which its health is told."""
 
-    endpoint = TenantForeignKey(Endpoint, models.CASCADE, related_name="hours")
+    endpoint = TenantForeignKey(Endpoint, models.CASCADE, db_index=False, related_name="hours")
     hour = models.DateTimeField()
     delivered = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
