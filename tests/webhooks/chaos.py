@@ -184,11 +184,13 @@ def chaos(seed: int) -> Iterator[Chaos]:
     """Everything but the programs runs; it is gone when the block ends."""
     home = Home(make_home())
     home.prepare()
-    with home.lock():
-        world = Chaos(home, seed)
-        try:
-            world.start_servers()
-            yield world
-        finally:
-            world.end()
-    shutil.rmtree(home.path.parent)
+    try:
+        with home.lock():
+            world = Chaos(home, seed)
+            try:
+                world.start_servers()
+                yield world
+            finally:
+                world.end()
+    finally:
+        shutil.rmtree(home.path.parent)
