@@ -20,10 +20,13 @@ from config.kernel.identifiers import parse_public_id
 from config.kernel.paging import DEFAULT_LIMIT
 from config.kernel.tenancy.scope import require_organization_id
 
-# The budget of a page: records that are in no block yet, blocks looked at one after another, blocks found by words.
+# The budget of a page: records that are in no block yet, blocks looked at one after another, blocks found by words
+# (that many for one word, fewer for several).
 MOST_RECORDS = 1000
 MOST_BLOCKS = 24
 MOST_FOUND = 120
+# Terms are frequent when more than one in so many blocks has them all.
+FREQUENT = 4
 # More blocks than this around one moment come from clocks that are far apart.
 MOST_ACROSS = 200
 # Tokens may share a number, so records are read beyond those that a page needs.
@@ -32,6 +35,8 @@ SPARE = 50
 RANDOM_BITS = 80  # of a UUIDv7
 LAST = UUID(int=(1 << 128) - 1)
 WIDTHS = 50
+# A block's id and a bit for each of its records; None when it lacks a term altogether.
+Block = tuple[UUID, int | None]
 ACROSS = "SELECT id, found FROM audit_blocks_across(%s, %s, %s, %s)"
 BELOW = "SELECT id, found FROM audit_blocks_below(%s, %s, %s, %s)"
 WITH = "SELECT id, found FROM audit_blocks_with(%s, %s, %s, %s)"
@@ -163,13 +168,17 @@ def _among_records(tokens: set[str], upper: UUID, lower: UUID) -> tuple[list[UUI
 
 
 def _among_blocks(
-    terms: list[int], across: list[tuple[UUID, int]], upper: UUID, lower: UUID, enough: int
+    terms: list[int], across: list[Block], upper: UUID, lower: UUID, enough: int
 ) -> tuple[list[UUID], UUID | None]:
-    below = _blocks(BELOW, terms, upper, lower, MOST_BLOCKS)
-    at_end = len(below) < MOST_BLOCKS
-    if not at_end and sum(places.bit_count() for _, places in across + below[:-1]) < enough:
-        found = _blocks(WITH, terms, below[-1][0], lower, MOST_FOUND)
-        at_end = len(found) < MOST_FOUND
+    most = max(2 * MOST_BLOCKS // (1 + len(terms)), 1)
+    below = _blocks(BELOW, terms, upper, lower, most)
+    at_end = len(below) < most
+    if not at_end and _count(across + below[:-1]) < enough:
+        # Where all terms are in many blocks, only never in one record, finding blocks by them leaves nothing out.
+        are_frequent = sum(places is not None for _, places in below) * FREQUENT > len(below)
+        most = max(MOST_FOUND // len(terms), 1)
+        found = _blocks(BELOW if are_frequent else WITH, terms, below[-1][0], lower, most)
+        at_end = len(found) < most
         below += found
     ids, looked_to = _members(across, below, enough)
     if looked_to is None and not at_end:
@@ -178,17 +187,15 @@ def _among_blocks(
     return [one for one in ids if max(lower, looked_to or lower) <= one < upper], looked_to
 
 
-def _members(
-    across: list[tuple[UUID, int]], below: list[tuple[UUID, int]], enough: int
-) -> tuple[list[UUID], UUID | None]:
+def _members(across: list[Block], below: list[Block], enough: int) -> tuple[list[UUID], UUID | None]:
     """The records that the bits stand for, of as many blocks as it takes; the id of the last block if not of all."""
-    wanted, count, looked_to = dict(across), sum(places.bit_count() for _, places in across), None
+    wanted, count, looked_to = dict(across), _count(across), None
     for block_id, places in below:
         wanted[block_id] = places
         if count > enough + SPARE and block_id != below[-1][0]:
             looked_to = block_id
             break
-        count += places.bit_count()
+        count += _count([(block_id, places)])
     hits = {block_id: places for block_id, places in wanted.items() if places}
     members = AuditBlock.objects.filter(id__in=hits).values_list("id", "members")
     return [one for block_id, ids in members for one in _chosen(hits[block_id], bytes(ids or b""))], looked_to
@@ -200,16 +207,21 @@ def _chosen(places: int, members: bytes) -> Iterator[UUID]:
             yield UUID(bytes=members[16 * number : 16 * number + 16])
 
 
-def _blocks(sql: str, terms: list[int], *parameters: Any) -> list[tuple[UUID, int]]:
-    """Each block with the bits of the records that have all the terms."""
+def _count(blocks: list[Block]) -> int:
+    """How many records the bits stand for."""
+    return sum(places.bit_count() for _, places in blocks if places)
+
+
+def _blocks(sql: str, terms: list[int], *parameters: Any) -> list[Block]:
+    """Blocks with the bits of the records that have all the terms."""
     with connection.cursor() as cursor:
         cursor.execute(sql, [terms, *parameters])
         return [(block_id, _common(found, len(terms))) for block_id, found in cursor.fetchall()]
 
 
-def _common(found: bytes | None, terms: int) -> int:
+def _common(found: bytes | None, terms: int) -> int | None:
     if found is None or len(found) < terms * PLACE_BYTES:
-        return 0
+        return None
     places = -1
     for start in range(0, len(found), PLACE_BYTES):
         places &= int.from_bytes(found[start : start + PLACE_BYTES])
