@@ -6,7 +6,8 @@ from random import SystemRandom
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 # Each wait is up to so much shorter or longer, so that what failed together does not come back together.
 JITTER = 0.1
-LONGEST_PATIENCE = 24 * 3600.0
+# libcurl tells of no longer one.
+LONGEST_PATIENCE = 6 * 3600.0
 
 _random = SystemRandom()
 
@@ -14,7 +15,7 @@ _random = SystemRandom()
 def next_attempt(tries: int, now: datetime, retry_after: float | None = None) -> datetime | None:
     """When to try again after the `tries`th attempt (from 1) failed at `now`; None when the ladder is at its end.
 
-    `retry_after`: the seconds that the receiver asked for. They are waited for, up to a day.
+    `retry_after`: the seconds that the receiver asked for. They are waited for, up to six hours.
     """
     if tries > len(RETRY_SECONDS):
         return None
