@@ -1,13 +1,14 @@
 """Many HTTP calls at once by libcurl's multi interface, each judged by the very address that it connects to."""
 
-import selectors
+import select
 import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 import pycurl
@@ -35,9 +36,9 @@ OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
 _UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
                         pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
 _EVENTS = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
 
 
@@ -60,6 +61,27 @@ class Answer(NamedTuple):
     detail: str
     response: str
     retry_after: float
+
+
+class Place(NamedTuple):
+    """Whom an address leads to. `is_name`: the host is no IP address, and must be looked up."""
+
+    host: str
+    port: int
+    is_name: bool
+
+
+@lru_cache(maxsize=5000)
+def place_of(url: str) -> Place:
+    """Reads an address that was checked when it was typed."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        ip_address(host)
+        is_name = False
+    except ValueError:
+        is_name = True
+    return Place(host.rstrip("."), parts.port or (443 if parts.scheme == "https" else 80), is_name)
 
 
 class _Handle:
@@ -98,22 +120,15 @@ class _Handle:
         """Makes it ready for a call."""
         self.call, self.read, self.is_forbidden, self.began = call, 0, False, time.monotonic()
         self.response.clear()
-        self._set_host(urlsplit(call.url))
+        self._set_host(place_of(call.url))
         self.curl.setopt(pycurl.URL, call.url)
         self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers])
         self.curl.setopt(pycurl.POSTFIELDS, call.body)
 
-    def _set_host(self, parts: SplitResult) -> None:
-        host = parts.hostname or ""
+    def _set_host(self, place: Place) -> None:
         was_name = self.is_name
-        self.host, self.port = host.rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            ip_address(host)
-        except ValueError:
-            self.is_name = True
-            return
-        self.is_name = False
-        if was_name:
+        self.host, self.port, self.is_name = place
+        if was_name and not self.is_name:
             self.curl.unsetopt(pycurl.CONNECT_TO)
             self.curl.unsetopt(pycurl.RESOLVE)
 
@@ -159,12 +174,13 @@ class Sender:
         self._free = [_Handle() for _ in range(connections)]
         self._watched: set[int] = set()
         self._busy: set[_Handle] = set()
-        self._selector = selectors.DefaultSelector()
+        # libcurl begins and ends to wait for each answer by itself, which costs nothing here and two calls with epoll.
+        self._poll = select.poll()
         self._deadline: float | None = None
         self._waking, self._waker = socket.socketpair()
         for each in (self._waking, self._waker):
             each.settimeout(0)
-        self._selector.register(self._waking, selectors.EVENT_READ)
+        self._poll.register(self._waking, select.POLLIN)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -234,14 +250,15 @@ class Sender:
         if self._waiting:
             latest = min(handle.began for handle in self._waiting) + CONNECT_SECONDS
             seconds = min(seconds, max(latest - now, 0.0))
-        for key, mask in self._selector.select(seconds):
-            if key.fileobj is self._waking:
+        for descriptor, found in self._poll.poll(seconds * 1000):
+            if descriptor == self._waking.fileno():
                 self._waking.recv(1024)
                 continue
-            ready = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
-                pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
+            # A connection that has ended is ready for both.
+            ready = (pycurl.CSELECT_IN if found & ~select.POLLOUT else 0) | (
+                pycurl.CSELECT_OUT if found & ~select.POLLIN else 0
             )
-            self._multi.socket_action(key.fd, ready)
+            self._multi.socket_action(descriptor, ready)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self._deadline = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -272,21 +289,17 @@ class Sender:
         for handle in self._free:
             handle.curl.close()
         self._multi.close()
-        self._selector.close()
         self._waking.close()
         self._waker.close()
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         """libcurl says what it waits for at a socket."""
-        if event == pycurl.POLL_REMOVE:
-            if descriptor in self._watched:
-                self._watched.discard(descriptor)
-                self._selector.unregister(descriptor)
-        elif descriptor in self._watched:
-            self._selector.modify(descriptor, _EVENTS[event])
-        else:
+        if event != pycurl.POLL_REMOVE:
             self._watched.add(descriptor)
-            self._selector.register(descriptor, _EVENTS[event])
+            self._poll.register(descriptor, _EVENTS[event])
+        elif descriptor in self._watched:
+            self._watched.discard(descriptor)
+            self._poll.unregister(descriptor)
 
     def _set_timer(self, milliseconds: int) -> None:
         """libcurl says when it wants to be called without anything having come."""
