@@ -231,6 +231,8 @@ class _Memory:
 
 _memory: _Memory | None = None
 _private_keys: dict[str, Ed25519PrivateKey] = {}
+# Keys made in transactions that have not ended, or were rolled back: then nobody will ever see them again.
+_uncommitted: set[str] = set()
 
 
 def forget() -> None:
@@ -247,7 +249,7 @@ def _rows(remembered: float = REMEMBERED_SECONDS) -> tuple[SigningKey, ...]:
     started = time.monotonic()
     if found is None or started - found.read_at >= remembered:
         found = _Memory(tuple(SigningKey.objects.order_by("id")), started)
-        if found.rows:
+        if found.rows and not any(row.kid in _uncommitted for row in found.rows):
             _memory = found
         for kid in set(_private_keys) - {row.kid for row in found.rows if row.private_key is not None}:
             _private_keys.pop(kid, None)
@@ -264,6 +266,9 @@ def _needed() -> tuple[SigningKey, ...]:
     # What a transaction around this one may yet roll back must not be remembered.
     if inside:
         forget()
+        kids = {row.kid for row in made}
+        _uncommitted.update(kids)
+        transaction.on_commit(lambda: _uncommitted.difference_update(kids))
     return made
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from audit.models import AuditEvent
@@ -398,3 +398,15 @@ def test_the_first_key_is_made_inside_an_organizations_work(cast: Cast):
         text = token()
     assert read(text)["sub"] == "org_x"
     assert len(ledger("signing_key.created")) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_first_key_that_was_rolled_back_signs_nothing_more(empty_installation: None):
+    signing.forget()
+    with pytest.raises(RuntimeError), transaction.atomic():
+        token()
+        token()  # finds the key in the database, which only this transaction sees
+        raise RuntimeError
+    assert not SigningKey.objects.exists()
+    assert read(token())["sub"] == "org_x"
+    assert SigningKey.objects.count() == 2
