@@ -37,7 +37,7 @@ def limit(monkeypatch):
     """`limit(10)` makes the free plan, which Acme is on, include that many events a month."""
 
     def set_to(events, *, plan="free"):
-        changed = plans.Plan(plan, ("core",), domains=3, events=events)
+        changed = plans.Plan(plan, ("core",), domains=3, events=events, audit_days=90)
         monkeypatch.setattr(plans, "plans", lambda: {**plans.DEFAULTS, plan: changed})
 
     return set_to

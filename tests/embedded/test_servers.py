@@ -126,10 +126,10 @@ def test_signals_reach_the_command_and_the_servers_wait_for_it(environment: dict
     program = (
         "import os, signal, sys, time, redis\n"
         "def end(number, frame):\n"
-        "    print(redis.from_url(os.environ['REDIS_URL']).ping(), flush=True)\n"
+        "    os.write(1, b'%r\\n' % redis.from_url(os.environ['REDIS_URL']).ping())\n"
         "    sys.exit(5)\n"
         "signal.signal(signal.SIGTERM, end)\n"
-        "print('up', flush=True)\n"
+        "os.write(1, b'up\\n')  # print refuses to be interrupted by another\n"
         "time.sleep(600)\n"
     )
     with supervisor(environment, "--test", "--", sys.executable, "-c", program) as process:

@@ -148,7 +148,7 @@ def test_each_key_counts_for_its_own_organization(cast):
 
 
 def test_beyond_the_quota_the_full_path_words_the_refusal(cast, monkeypatch):
-    small = {**plans.DEFAULTS, "free": plans.Plan("free", ("core",), domains=3, events=1)}
+    small = {**plans.DEFAULTS, "free": plans.Plan("free", ("core",), domains=3, events=1, audit_days=90)}
     monkeypatch.setattr(plans, "plans", lambda: small)
     assert through_the_door(TRACK, GOOD, **bearer(cast.secret_key))[0] == 202
     before = counted(cast.acme)

@@ -30,7 +30,7 @@ def limit(monkeypatch):
     """`limit(10)` makes the free plan, which Acme is on, include that many events a month."""
 
     def set_to(events):
-        changed = plans.Plan("free", ("core",), domains=3, events=events)
+        changed = plans.Plan("free", ("core",), domains=3, events=events, audit_days=90)
         monkeypatch.setattr(plans, "plans", lambda: {**plans.DEFAULTS, "free": changed})
 
     return set_to

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal, Sealer
+from audit.models import AuditBeginning, AuditBlock, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal, Sealer
 from config.admin import SECTIONS, site
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
@@ -76,7 +76,9 @@ from tests.webhooks.rows import ADDRESS, endpoint_rows
 MODELS = sorted(site._registry, key=lambda model: model._meta.label)
 # Ciphertext, digests and notes for processes, which nobody can read, and nothing to do with them by themselves; and
 # sessions with the keys that open them, which SignedInBrowser shows without.
-UNREGISTERED = {BrowserSession, Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce}
+UNREGISTERED = {
+    AuditBlock, BrowserSession, Change, DataKey, IdempotencyKey, RefreshToken, ServiceAccountSecret, UsedNonce,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
