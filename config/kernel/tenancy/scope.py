@@ -5,7 +5,7 @@ settings local to the transaction, so it costs no round trip and holds in autoco
 transaction pooler. Without a scope the row-level-security policies let nothing be seen and nothing be written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,6 +39,9 @@ class Scope:
         return f"SET LOCAL {SETTING} = '{self.organization_id}'; SET LOCAL ROLE NONE; "
 
 
+SCOPE_PARAMETER = "tenantry_org_id"
+SCOPE_SQL = f"SET LOCAL {SETTING} = %s; SET LOCAL ROLE NONE; "
+NAMED_SCOPE_SQL = f"SET LOCAL {SETTING} = %({SCOPE_PARAMETER})s; SET LOCAL ROLE NONE; "
 NO_SCOPE_SQL = f"SET LOCAL {SETTING} = ''; SET LOCAL ROLE NONE; "
 STATEMENTS_IN_PREFIX = 2
 
@@ -122,6 +125,12 @@ def carry_scope(
     if scope is None and not in_transaction:
         return execute(sql, params, many, context)
     prefix = scope.sql() if scope else NO_SCOPE_SQL
+    if params and not many and scope and scope.organization_id:
+        # As a parameter, so that the text is the same for every organization: psycopg keeps what it read of a text.
+        if isinstance(params, Mapping):
+            prefix, params = NAMED_SCOPE_SQL, {**params, SCOPE_PARAMETER: str(scope.organization_id)}
+        else:
+            prefix, params = SCOPE_SQL, (str(scope.organization_id), *params)
     if many:
         if not in_transaction:
             raise ScopeError("executemany needs a transaction around it to carry the scope.")
