@@ -1,9 +1,11 @@
 """Which deliveries come next: those that are due, in turn between the endpoints, for this worker alone."""
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -29,6 +31,8 @@ LOOKED_AT = 500
 MOST_REMEMBERED = 5000
 # Before the id of every endpoint.
 BEGINNING = str(UUID(int=0))
+# orjson reads an integer beyond 64 bits as a float, which is another number. It has 19 digits at least.
+LONG_NUMBER = re.compile("[0-9]{19}")
 
 # The endpoints that have something waiting are found by leaps through the index (endpoint_id, due_at), whatever the
 # number of their deliveries is.
@@ -82,13 +86,13 @@ RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::u
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint as it is called: its address, the headers that it wants, and what signs."""
+    """An endpoint as it is called: its address, the headers that it wants, and what signs. Its repr tells the ids alone."""
 
     id: str
     org_id: str
-    url: str
-    headers: tuple[str, ...]
-    keys: Keys
+    url: str = field(repr=False)
+    headers: tuple[str, ...] = field(repr=False)
+    keys: Keys = field(repr=False)
 
 
 class Message(NamedTuple):
@@ -129,7 +133,8 @@ class Claims:
 
     def __init__(self) -> None:
         self._after = BEGINNING
-        self._targets: dict[str, tuple[str, Target]] = {}
+        # By endpoint, with the version of its row; None for one whose secrets cannot be read as they are.
+        self._targets: dict[str, tuple[str, Target | None]] = {}
 
     def take(self, most: int, *, room: int, rooms: Mapping[str, int] | None = None) -> list[Claim]:
         """Up to `most` deliveries that are due, and of one endpoint up to `room`, or what `rooms` says of it."""
@@ -183,7 +188,7 @@ class Claims:
         """By endpoint; without those whose secrets cannot be read, whose deliveries wait until the lease is over."""
         versions = {row.endpoint_id: row.version for row in rows}
         kept = self._targets
-        changed = [each for each, version in versions.items() if kept.get(each, ("",))[0] != version]
+        changed = [each for each, version in versions.items() if kept.get(each, ("", None))[0] != version]
         if len(kept) + len(changed) > MOST_REMEMBERED:
             kept.clear()
             changed = list(versions)
@@ -192,9 +197,10 @@ class Claims:
             try:
                 kept[key] = versions[key], _target(endpoint)
             except UnreadableError as error:
-                kept.pop(key, None)
+                kept[key] = versions[key], None
                 logger.warning("secrets of an endpoint cannot be read", endpoint=endpoint.public_id, error=str(error))
-        return {each: kept[each][1] for each in versions if each in kept}
+        found = {each: kept[each][1] for each in versions if each in kept}
+        return {each: target for each, target in found.items() if target is not None}
 
 
 def _target(endpoint: Endpoint) -> Target:
@@ -211,6 +217,11 @@ def _messages_of(records: set[str]) -> dict[str, Message]:
     messages = {}
     for key, *row in found:
         message_id = public_id("evt", row[0])
-        record = Record._make((*row[:11], orjson.loads(row[11]), *row[12:]))
+        record = Record._make((*row[:11], _data_of(row[11]), *row[12:]))
         messages[key] = Message(message_id, payload_of(record, message_id))
     return messages
+
+
+def _data_of(text: str) -> Any:
+    """As the ledger itself reads it."""
+    return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)

@@ -145,6 +145,8 @@ class Delivering:
 
     def _has_written_all(self) -> bool:
         """Whether the thread may end: after the run it tries for some seconds only."""
+        # It may have been taking some when the run ended.
+        self._let_go()
         self._patience -= 1
         return not (self.desk.ended or self.desk.unsent) or self._patience < 0
 

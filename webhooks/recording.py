@@ -19,16 +19,21 @@ from webhooks.sending import Answer
 logger = structlog.get_logger()
 
 FAILING_FOR = timedelta(days=5)
-LONGEST_DETAIL = 300
+LONGEST_DETAIL = Attempt._meta.get_field("detail").max_length
 # Statuses by which a receiver asks for patience with all that is meant for it (RFC 6585, RFC 9110).
 BUSY = frozenset({429, 503})
 
-# First, and in one order: whoever disables or deletes an endpoint locks it before its deliveries, too.
+# First, and in one order: whoever disables or deletes an endpoint locks it before its deliveries, too. How it fares is
+# read and written back, so no other worker may do the same meanwhile.
 ENDPOINTS = """
 SELECT id::text, state, failing_since, held_until FROM webhook_endpoint
-WHERE id = ANY(%s::uuid[]) ORDER BY id FOR KEY SHARE
+WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
-FARING = "UPDATE webhook_endpoint SET failing_since = %s, held_until = %s WHERE id = %s"
+FARINGS = """
+UPDATE webhook_endpoint AS e SET failing_since = found.failing_since, held_until = found.held_until
+FROM json_to_recordset(%s::json) AS found (endpoint uuid, failing_since timestamptz, held_until timestamptz)
+WHERE e.id = found.endpoint
+"""
 # A delivery that somebody has given up meanwhile stays so, and one that was put on the ladder anew stays due, unless it
 # was delivered after all.
 _COUNTS = "(result.state = 'delivered' OR (d.state = 'pending' AND d.tries = result.tries))"
@@ -37,7 +42,7 @@ WITH result AS (
     SELECT * FROM json_to_recordset(%s::json) AS result (
         delivery uuid, organization uuid, attempt uuid, began timestamptz, ended timestamptz, number int, outcome text,
         status int, milliseconds int, detail text, response text, state text, due timestamptz,
-        tries int
+        tries int, until timestamptz
     )
 ),
 changed AS (
@@ -49,7 +54,9 @@ changed AS (
             WHEN result.due IS NULL THEN result.ended
         END,
         tries = CASE WHEN d.tries = result.tries THEN d.tries + 1 ELSE d.tries END,
-        claimed_until = NULL, attempts = result.number, last_outcome = result.outcome, last_status = result.status,
+        -- Another worker has it by now, if the lease was over.
+        claimed_until = CASE WHEN d.claimed_until IS DISTINCT FROM result.until THEN d.claimed_until END,
+        attempts = result.number, last_outcome = result.outcome, last_status = result.status,
         updated_at = result.ended
     FROM result WHERE d.id = result.delivery
     RETURNING d.id
@@ -106,6 +113,11 @@ class _Faring:
     held_until: datetime | None
     is_gone: bool = False
 
+    @property
+    def judgement(self) -> tuple[datetime | None, datetime | None]:
+        """What is kept of it."""
+        return self.failing_since, self.held_until
+
     def add(self, result: Result) -> None:
         """The next result, in the order in which they ended."""
         answer = result.answer
@@ -130,14 +142,13 @@ def record_results(results: list[Result]) -> None:
     with system_scope("what became of deliveries of every organization"), transaction.atomic():
         read_by_index()
         found = _farings({result.claim.target.id for result in results})
-        before = {each: (faring.failing_since, faring.held_until) for each, faring in found.items()}
+        before = {each: faring.judgement for each, faring in found.items()}
         for result in results:
             if result.claim.target.id in found:
                 found[result.claim.target.id].add(result)
         with connection.cursor() as cursor:
-            for endpoint_id, faring in found.items():
-                if before[endpoint_id] != (faring.failing_since, faring.held_until):
-                    cursor.execute(FARING, [faring.failing_since, faring.held_until, endpoint_id])
+            if changed := [each for each, faring in found.items() if before[each] != faring.judgement]:
+                cursor.execute(FARINGS, [_fared(changed, found)])
             cursor.execute(RESULTS, [_rows(results)])
             cursor.execute(HOURS, [_hours(results)])
     _disable(results, found)
@@ -154,6 +165,15 @@ def _farings(endpoints: set[str]) -> dict[str, _Faring]:
     with connection.cursor() as cursor:
         cursor.execute(ENDPOINTS, [list(endpoints)])
         return {row[0]: _Faring(*row[1:]) for row in cursor.fetchall()}
+
+
+def _fared(endpoints: list[str], found: dict[str, _Faring]) -> str:
+    """What is to be kept of those endpoints, as JSON."""
+    rows = []
+    for endpoint_id in endpoints:
+        failing_since, held_until = found[endpoint_id].judgement
+        rows.append({"endpoint": endpoint_id, "failing_since": failing_since, "held_until": held_until})
+    return orjson.dumps(rows).decode()
 
 
 def _rows(results: list[Result]) -> str:
@@ -179,6 +199,7 @@ def _rows(results: list[Result]) -> str:
                 "state": Delivery.State.DELIVERED.value if result.succeeded else pending.value,
                 "due": due,
                 "tries": claim.tries,
+                "until": claim.until,
             }
         )
     return orjson.dumps(rows).decode()

@@ -50,6 +50,10 @@ class Call(NamedTuple):
     body: bytes
     token: Any
 
+    def __repr__(self) -> str:
+        """Without the address and the headers, which may be secrets."""
+        return f"{type(self).__name__}({len(self.body)} bytes)"
+
 
 class Answer(NamedTuple):
     """What became of a call. `status` is None without an answer, `retry_after` the seconds that it asked for."""

@@ -16,7 +16,9 @@ from tests.cast import Cast
 from webhooks import claiming
 from webhooks.claiming import LEASE, Claims
 from webhooks.models import Delivery, Endpoint
+from webhooks.sending import Call
 from webhooks.services.secrets import new_secret
+from webhooks.signing import keys_of
 
 
 @pytest.fixture
@@ -123,6 +125,35 @@ def test_an_endpoint_whose_secret_cannot_be_read_stops_no_other(cast: Cast):
         Endpoint.objects.filter(id=broken.id).update(secret=b"\x01 not what was sealed, and long enough")
     taken = Claims().take(10, room=2)
     assert [claim.target.id for claim in taken] == [str(fine.id)]
+
+
+def test_secrets_that_cannot_be_read_are_tried_once_for_each_change(cast: Cast, monkeypatch):
+    tried = []
+    monkeypatch.setattr(claiming, "keys_of", lambda endpoint: tried.append(endpoint.url) or keys_of(endpoint))
+    broken = endpoint_with(cast.acme, 5)
+    with tenant_scope(cast.acme.id):
+        right = bytes(Endpoint.objects.get(id=broken.id).secret)
+        Endpoint.objects.filter(id=broken.id).update(secret=b"\x01 not what was sealed, and long enough")
+    claims = Claims()
+    assert [claims.take(1, room=1) for _ in range(3)] == [[], [], []]
+    assert tried == [broken.url]
+    with tenant_scope(cast.acme.id):
+        Endpoint.objects.filter(id=broken.id).update(secret=right)
+    assert [taken_of(claims.take(1, room=1), broken) for _ in range(2)] == [1, 1]
+    assert tried == [broken.url] * 2
+
+
+def test_what_an_error_may_print_of_a_claim_and_a_call_tells_no_secret(cast: Cast):
+    endpoint = endpoint_with(cast.acme, 1)
+    with tenant_scope(cast.acme.id):
+        endpoint.url = "https://x.example/the-secret-path"
+        seal(endpoint, "headers", '{"Authorization": "Bearer the-bearer"}')
+        endpoint.save()
+    (claim,) = Claims().take(1, room=1)
+    call = Call(claim.target.url, claim.target.headers, b"{}", claim)
+    assert claim.target.headers == ("Authorization: Bearer the-bearer",)
+    told = f"{claim!r} {call!r}"
+    assert (str(endpoint.id) in told, "the-secret-path" in told, "the-bearer" in told) == (True, False, False)
 
 
 @pytest.mark.parametrize("workers", [2, 4])

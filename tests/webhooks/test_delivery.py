@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from django.db import transaction
 from standardwebhooks import Webhook
 
@@ -17,11 +18,14 @@ from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEnt
 from webhooks.services.endpoints import create_endpoint
 
 
-def happen(cast: Cast, name: str = "Rocket"):
+def happen(cast: Cast, name: str = "Rocket", **changes: object):
     """An event of Acme."""
     with tenant_scope(cast.acme.id), transaction.atomic():
         return record(
-            PROJECT_UPDATED, actor=SYSTEM, target=Target("project", cast.project.public_id, name), data={"changes": {}}
+            PROJECT_UPDATED,
+            actor=SYSTEM,
+            target=Target("project", cast.project.public_id, name),
+            data={"changes": changes},
         )
 
 
@@ -51,3 +55,17 @@ def test_an_event_reaches_its_endpoint_signed_so_that_the_stock_library_verifies
     assert (delivery.state, delivery.due_at, delivery.claimed_until, delivery.attempts) == ("delivered", None, None, 1)
     assert (attempt.outcome, attempt.status, attempt.response, attempt.number) == ("delivered", 200, "fine", 1)
     assert (hour.delivered, hour.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("number", [10**23, -(10**23), 2**64, 2**64 - 1, -(2**63), 10**18, 0.1, 1e-300])
+def test_a_number_arrives_as_it_was_recorded_and_as_rest_shows_it(api, cast: Cast, number: float):
+    with receiving() as receiver:
+        endpoint = listen(cast, receiver.url())
+        happen(cast, limit=[1, number])
+        assert deliver_due() == 1
+        (request,) = receiver.requests
+    assert json.loads(request.body)["data"]["data"]["changes"]["limit"] == [1, number]
+    with tenant_scope(cast.acme.id):
+        delivery = Delivery.objects.get(endpoint=endpoint)
+    shown = api(cast.admin).get(f"/api/v1/orgs/acme/webhook-deliveries/{delivery.public_id}").json()
+    assert shown["payload"] == request.body.decode()

@@ -3,20 +3,27 @@
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Event, Thread
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.services.organizations import disable_organization, enable_organization
 from tests.at_once import at_once
 from tests.webhooks.conftest import Webhooks
-from webhooks import claiming
+from webhooks import claiming, recording
 from webhooks.delivery import Delivering
+from webhooks.fan_out import fan_out
 from webhooks.ladder import RETRY_SECONDS, next_attempt
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.recording import Result, record_results
+from webhooks.sending import Answer, Call
 from webhooks.services import deliveries, endpoints, secrets
 
 DAY = timedelta(days=1)
@@ -485,3 +492,92 @@ def test_two_workers_at_once_deliver_each_event_once(committed_cast, receiver):
     for number, endpoint in enumerate(several):
         assert sorted(receiver.ids(f"fine/{number}")) == sorted(event.public_id for event in events)
         assert [row.attempts for row in webhooks.deliveries(endpoint)] == [1] * 30
+
+
+def test_what_is_taken_when_a_run_ends_is_let_go(committed_cast, receiver, monkeypatch):
+    """Its desk was taking it while the connections had run empty already."""
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint(receiver.url())
+    webhooks.happen(3)
+    run = Delivering(10)
+    has_ended, take = Event(), run.desk.take
+    monkeypatch.setattr(run.desk, "take", lambda **given: has_ended.wait(5) and take(**given))
+    run_empty = run._run_empty
+
+    def end_of_run(*given):
+        run_empty(*given)
+        run._has_ended = True
+        has_ended.set()
+
+    monkeypatch.setattr(run, "_run_empty", end_of_run)
+    assert run.run(seconds=0, stopped=lambda: False) == 0
+    assert {(row.state, row.claimed_until) for row in webhooks.deliveries(endpoint)} == {("pending", None)}
+    assert len(webhooks.deliveries(endpoint)) == 3
+    assert webhooks.deliver() == 3
+
+
+def answered(claim: claiming.Claim, status: int, retry_after: float = 0) -> Result:
+    """An attempt that failed just now."""
+    now = timezone.now()
+    call = Call(claim.target.url, [], b"", None)
+    answer = Answer(call, Attempt.Outcome.REFUSED, status, 10, "Refused.", "", retry_after)
+    return Result(claim, answer, new_id(), now - SECOND, now)
+
+
+def claims_of(webhooks, endpoint: Endpoint, count: int) -> list[claiming.Claim]:
+    """So many deliveries of an endpoint, which one worker has."""
+    webhooks.happen(count)
+    fan_out()
+    return claiming.Claims().take(count, room=count)
+
+
+def test_two_workers_that_write_of_one_endpoint_at_once_lose_nothing(committed_cast, monkeypatch):
+    """One has read how the endpoint fares when the other, who was asked for patience, writes."""
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    first, second = claims_of(webhooks, endpoint, 2)
+    others, read = [], recording._farings
+
+    def write_other():
+        record_results([answered(second, 429, 600)])
+        connection.close()
+
+    def read_and_wait(endpoints):
+        found = read(endpoints)
+        monkeypatch.setattr(recording, "_farings", read)
+        others.append(Thread(target=write_other))
+        others[0].start()
+        others[0].join(1)
+        return found
+
+    monkeypatch.setattr(recording, "_farings", read_and_wait)
+    record_results([answered(first, 500)])
+    others[0].join(10)
+    row = webhooks.again(endpoint)
+    assert row.held_until is not None
+    assert row.failing_since is not None
+
+
+def test_a_result_that_comes_late_leaves_the_delivery_to_who_has_it_now(webhooks, clock):
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (old,) = claims_of(webhooks, endpoint, 1)
+    clock.shift(claiming.LEASE)
+    (new,) = claiming.Claims().take(1, room=1)
+    record_results([answered(old, 500)])
+    assert webhooks.delivery(endpoint).claimed_until == new.until
+    record_results([answered(new, 500)])
+    assert webhooks.delivery(endpoint).claimed_until is None
+
+
+def test_results_of_many_endpoints_are_written_with_as_many_queries_as_of_one(webhooks):
+    for _ in range(4):
+        webhooks.endpoint("http://127.0.0.1:9/")
+    webhooks.happen(2)
+    fan_out()
+    claims = claiming.Claims().take(8, room=2)
+    assert len({claim.target.id for claim in claims}) == 4
+    with CaptureQueriesContext(connection) as of_one:
+        record_results([answered(claims[0], 500)])
+    with CaptureQueriesContext(connection) as of_many:
+        record_results([answered(claim, 503, 600) for claim in claims[1:]])
+    assert len(of_many) == len(of_one)
