@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.models import AuditExport, moment_of
+from audit.models import moment_of
 from audit.searching import Criteria, search
 from audit.words import MOST_WORDS, words_in
 from config.kernel.identifiers import parse_public_id
@@ -128,7 +128,7 @@ class AuditBeginningAdmin(LedgerAdmin):
     fields = ("organization", "sequence", "dropped_before", "statement", "created_at")
 
 
-class AuditExportAdmin(TenantModelAdmin):
+class AuditExportAdmin(LedgerAdmin):
     """Exports of organizations' records."""
 
     prefix = "aex"
@@ -147,11 +147,6 @@ class AuditExportAdmin(TenantModelAdmin):
         "created_at",
         "finished_at",
     )
-
-    @admin.display(description="Organization")
-    def organization(self, row: AuditExport) -> str:
-        """A link to it."""
-        return organization_link(row.org_id)
 
 
 class SealerAdmin(StaffModelAdmin):

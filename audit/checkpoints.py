@@ -65,10 +65,16 @@ def make_checkpoints() -> int:
     return made
 
 
-def make_checkpoint(organization_id: UUID, *, sequence: int | None = None) -> tuple[AuditCheckpoint | None, bool]:
-    """The checkpoint of the last link, or of one by its place, and whether it is new. None where there is no link."""
+def signed_link(organization_id: UUID, sequence: int) -> str:
+    """A statement like a checkpoint's of the link at that place, which is kept nowhere."""
     with tenant_scope(organization_id):
-        head = AuditSeal.objects.filter(sequence=sequence).first() if sequence else AuditSeal.objects.head()
+        return _signed(organization_id, AuditSeal.objects.get(sequence=sequence))
+
+
+def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool]:
+    """The checkpoint of the last link, and whether it is new. None where there is no link."""
+    with tenant_scope(organization_id):
+        head = AuditSeal.objects.head()
         if head is None:
             return None, False
         made = AuditCheckpoint.objects.filter(sequence=head.sequence).first()

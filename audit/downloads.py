@@ -7,18 +7,13 @@ from django.http import FileResponse, HttpResponse
 
 from audit.services.exports import open_archive
 from config.kernel.principals import Principal
+from config.kernel.stored_files import as_download
 
 
 def archive_response(*, actor: Principal, organization: Any, export: str) -> FileResponse:
-    """Streams a finished export of the organization in scope. Raises Absent and Conflict.
-
-    The file is opened here: when the server streams it, the scope has ended.
-    """
+    """Streams a finished export of the organization in scope. Raises Absent and Conflict."""
     row, file = open_archive(actor=actor, export=export)
-    name = f"{organization.slug}-audit-{row.created_at:%Y-%m-%d}.zip"
-    return FileResponse(
-        file, as_attachment=True, filename=name, content_type="application/zip", headers={"Cache-Control": "no-store"}
-    )
+    return as_download(file, f"{organization.slug}-audit-{row.created_at:%Y-%m-%d}.zip")
 
 
 def checkpoint_response(record: dict[str, Any], *, organization: Any) -> HttpResponse:

@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string
 
 from audit import events
 from audit.chain import COLUMNS, first_digest, moment_text, written
-from audit.checkpoints import make_checkpoint
+from audit.checkpoints import signed_link
 from audit.lines import HEADERS, line_of
 from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
 from audit.sealing import seal_all
@@ -37,10 +37,12 @@ from audit.services import record
 from audit.services.exports import criteria_of, export_target
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
+from config.kernel.stored_files import delete_folder
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 
-PORTION = 5000
+# Records of a part: of an excerpt, whose rows cost more, and of a whole range.
+PORTION, LINKS_PORTION = 5000, 20_000
 # An excerpt looks so often for rows before it notes how far it has come.
 LOOKS = 20
 KEPT = 3  # archives of an organization; an older one makes room
@@ -86,8 +88,9 @@ def make_export(export_id: UUID) -> str:
     except Stopped:
         return "stopped"
     except (OSError, DatabaseError):
+        if not _fail(export):
+            return "stopped"  # its parts may have been deleted meanwhile
         logger.exception("an export of the audit log failed", export_id=export.public_id)
-        _fail(export)
         raise
     return "ready"
 
@@ -98,7 +101,8 @@ def tend_exports() -> tuple[int, int]:
         standing = list(
             AuditExport.objects.unfinished().filter(updated_at__lt=timezone.now() - STALE).values_list("org_id", "id")
         )
-        ended = list(AuditExport.objects.exclude(state__in=AuditExport.UNFINISHED).exclude(parts=[]))
+        with_parts = AuditExport.objects.exclude(parts=[]).exclude(state__in=AuditExport.UNFINISHED)
+        ended = list(with_parts.only("id", "org_id"))
     for organization_id, export_id in standing:
         with tenant_scope(organization_id):
             enqueue("audit.make_export", str(export_id))
@@ -146,7 +150,9 @@ def _begin(export: AuditExport) -> None:
             event=criteria.event, actor_id=criteria.actor_id, target_id=criteria.target_id, result=criteria.result
         )
         plan = {"since": since and moment_text(since)}
-        _note(export, plan=plan, rows_total=narrowed.count(), position=str(below))
+        # Counting what words and addresses find would be finding it.
+        total = 0 if criteria.words or criteria.ip else narrowed.count()
+        _note(export, plan=plan, rows_total=total, position=str(below))
 
 
 def _await_seals(export: AuditExport) -> None:
@@ -180,8 +186,7 @@ def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
     first = max(ends["first"], _behind_dropped(beginning)) if beginning else ends["first"]
     if first > ends["last"]:
         return None
-    checkpoint, _ = make_checkpoint(organization_id, sequence=ends["last"])
-    statements = [checkpoint.statement] if checkpoint else []
+    statements = [signed_link(organization_id, ends["last"])]
     if beginning and beginning.sequence == first - 1:
         statements.insert(0, beginning.statement)
     before = AuditSeal.objects.filter(sequence=first - 1).first()
@@ -227,13 +232,13 @@ def _links(export: AuditExport) -> tuple[list[bytes], str | None]:
     if not export.position:
         return [], None
     with connection.cursor() as cursor:
-        cursor.execute(LINKS, [export.org_id, int(export.position), last, PORTION])
+        cursor.execute(LINKS, [export.org_id, int(export.position), last, LINKS_PORTION])
         rows = cursor.fetchall()
     lines = [
         line_of(export.format, {**written(row), "sequence": sequence, "digest": bytes(digest).hex()})
         for sequence, digest, *row in rows
     ]
-    return lines, str(rows[-1][0]) if len(rows) == PORTION else None
+    return lines, str(rows[-1][0]) if len(rows) == LINKS_PORTION else None
 
 
 def _excerpt(export: AuditExport) -> tuple[list[bytes], str | None]:
@@ -273,7 +278,7 @@ def _finish(export: AuditExport) -> None:
                 archive.writestr(name, text)
         size = file.tell()
         file.seek(0)
-        path = default_storage.save(f"tenants/{export.org_id}/exports/{export.public_id}.zip", File(file))
+        path = default_storage.save(_archive(export, export.attempt), File(file))
     try:
         with transaction.atomic():
             ended = {"path": path, "size": size, "finished_at": timezone.now()}
@@ -287,6 +292,8 @@ def _finish(export: AuditExport) -> None:
     except Stopped:
         default_storage.delete(path)
         raise
+    for attempt in range(1, export.attempt):  # one that was killed before it could note its archive
+        default_storage.delete(_archive(export, attempt))
     _forget_parts(export)
     _make_room()
 
@@ -342,21 +349,26 @@ def _folder(export: AuditExport) -> str:
     return f"tenants/{export.org_id}/exports/{export.public_id}"
 
 
+def _archive(export: AuditExport, attempt: int) -> str:
+    return f"{_folder(export)}-{attempt}.zip"
+
+
 def _forget_parts(export: AuditExport) -> None:
-    for part in export.parts:
-        default_storage.delete(part)
+    """Also those that a killed worker could not note."""
     with suppress(OSError):  # somebody who lost their turn may still be writing there
-        default_storage.delete(_folder(export))
+        delete_folder(_folder(export))
     AuditExport.objects.filter(id=export.id).update(parts=[])
 
 
-def _fail(export: AuditExport) -> None:
+def _fail(export: AuditExport) -> bool:
+    """False when it was not ours any more."""
     try:
         with transaction.atomic():
             _note(export, state=AuditExport.State.FAILED, finished_at=timezone.now())
             record(events.AUDIT_EXPORT_FAILED, actor=SYSTEM, target=export_target(export))
     except Stopped:
-        return
+        return False
+    return True
 
 
 def _make_room() -> None:

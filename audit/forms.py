@@ -8,10 +8,9 @@ from django import forms
 
 from audit.models import AuditEvent, AuditExport
 from audit.searching import Criteria
-from audit.words import MOST_WORDS, words_in
+from audit.words import MOST_WORDS, QUERY_LENGTH, words_in
 from config.kernel.events import EventType, declared_events
 
-QUERY_LENGTH = 200
 ID_LENGTH = AuditEvent._meta.get_field("actor_id").max_length
 
 
@@ -92,17 +91,7 @@ class AuditSearch(AuditFilter):
     @property
     def criteria(self) -> Criteria:
         """What a valid form asks for."""
-        wanted = self.cleaned_data
-        return Criteria(
-            words=words_in(wanted["q"]),
-            event=wanted["event"],
-            actor_id=wanted["actor"],
-            target_id=wanted["target"],
-            result=wanted["result"],
-            ip=wanted["ip"],
-            start=wanted["since"],
-            end=wanted["until"],
-        )
+        return Criteria.of(self.cleaned_data)
 
 
 class AuditExportForm(AuditSearch):

@@ -25,7 +25,7 @@ LONGEST_RUN = 3.0
 
 PENDING = """
 SELECT id, org_id, sequence FROM audit_block
-WHERE terms IS NULL ORDER BY org_id, first_id LIMIT %s FOR UPDATE SKIP LOCKED
+WHERE terms IS NULL ORDER BY id DESC LIMIT %s FOR UPDATE SKIP LOCKED
 """
 RECORDS = f"""
 SELECT e.id, {", ".join(f"e.{column}" for column in SEARCHED)}

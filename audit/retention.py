@@ -81,7 +81,7 @@ def _drop(month: datetime) -> bool:
         with transaction.atomic():
             for organization in organizations:
                 _say_where_it_begins(organization, behind, bounds)
-            _drop_whole(month, bounds["behind"])
+            _drop_whole(month, bounds)
     except (DatabaseError, TenantryError):
         logger.exception("a month of the audit log could not be dropped", month=f"{month:%Y-%m}")
         return False
@@ -108,12 +108,13 @@ def _say_where_it_begins(organization_id: UUID, behind: datetime, bounds: dict[s
     state_beginning(organization_id, after=after, dropped_before=behind)
 
 
-def _drop_whole(month: datetime, behind: UUID) -> None:
+def _drop_whole(month: datetime, bounds: dict[str, UUID]) -> None:
     name = f"{month:%Y-%m}"
     with system_scope("what is known of records that are dropped"), connection.cursor() as cursor:
+        # Before the drop, which keeps everybody from the ledger until the transaction ends.
+        AuditBlock.objects.filter(id__gte=bounds["first"], id__lt=bounds["behind"]).delete_all()
         cursor.execute("SELECT audit_drop_partition(%s)", [month])
         records = cursor.fetchone()[0]
-        AuditBlock.objects.filter(id__lt=behind).delete_all()
     record(
         events.AUDIT_LOG_DROPPED,
         actor=SYSTEM,

@@ -5,7 +5,7 @@ looks at the records that are in none yet one by one. So that no combination tak
 used up before the page is full, the page ends there and says how far it has looked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from audit.models import PLACE_BYTES, AuditBlock, AuditEvent, AuditEventQuerySet, first_id_at, moment_of
-from audit.words import SEARCHED, mark, numbers_of, tokens_of
+from audit.words import SEARCHED, mark, numbers_of, tokens_of, words_in
 from config.kernel.identifiers import parse_public_id
 from config.kernel.paging import DEFAULT_LIMIT
 from config.kernel.tenancy.scope import require_organization_id
@@ -57,6 +57,21 @@ class Criteria:
     ip: str = ""
     start: datetime | None = None
     end: datetime | None = None
+
+    @classmethod
+    def of(cls, filters: Mapping[str, Any]) -> "Criteria":
+        """Of filters as REST and the dashboard name them. Absent and empty ones filter nothing."""
+        given = filters.get
+        return cls(
+            words=words_in(given("q") or ""),
+            event=given("event") or "",
+            actor_id=given("actor") or "",
+            target_id=given("target") or "",
+            result=given("result") or "",
+            ip=given("ip") or "",
+            start=given("since") or None,
+            end=given("until") or None,
+        )
 
     def not_before(self, moment: datetime | None) -> "Criteria":
         """The same without what is older than `moment`, if there is one."""
@@ -116,17 +131,18 @@ def search(
     rows = AuditEvent.objects.all() if rows is None else rows
     upper = min(below or LAST, first_id_at(criteria.end) if criteria.end else LAST)
     lower = first_id_at(criteria.start) if criteria.start else UUID(int=0)
-    if criteria.record_ids:
-        rows = rows.filter(id__in=criteria.record_ids) if len(criteria.record_ids) == 1 else rows.none()
+    tokens, record_ids = criteria.tokens, criteria.record_ids
+    if record_ids:
+        rows = rows.filter(id__in=record_ids) if len(record_ids) == 1 else rows.none()
         ids, looked_to = list(rows.filter(id__gte=lower, id__lt=upper).values_list("id", flat=True)), None
-    elif not criteria.tokens:
+    elif not tokens:
         return _page(list(rows.filter(id__gte=lower, id__lt=upper).order_by("-id")[: limit + 1]), limit, None)
     else:
-        ids, looked_to = _look(criteria.tokens, upper, lower, limit + 1)
+        ids, looked_to = _look(tokens, upper, lower, limit + 1)
     read = sorted(ids, reverse=True)[: limit + 1 + SPARE]
     if len(read) < len(ids):
         looked_to = read[-1]
-    kept = [row for row in rows.filter(id__in=read).order_by("-id") if criteria.tokens <= _tokens(row)]
+    kept = [row for row in rows.filter(id__in=read).order_by("-id") if tokens <= _tokens(row)]
     return _page(kept, limit, looked_to)
 
 

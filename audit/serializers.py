@@ -6,20 +6,12 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from audit.models import AuditEvent, AuditExport
-from audit.words import MOST_WORDS, words_in
+from audit.words import MOST_WORDS, QUERY_LENGTH, words_in
 from config.kernel.api.fields import Address, Choice, Id, Moment, Text
 from config.kernel.api.serializers import Body, PagedQuery, Record
 
 EVENT_PATTERN = r"\A[a-z]+(_[a-z]+)*\.([a-z]+(_[a-z]+)*|\*)\Z"
 ID_LENGTH = 80
-QUERY_LENGTH = 200
-
-
-def in_order(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Raises ValidationError when `until` is not after `since`."""
-    if attrs.get("since") and attrs.get("until") and attrs["since"] >= attrs["until"]:
-        raise serializers.ValidationError({"until": ["Choose a time after `since`."]})
-    return attrs
 
 
 class ActorRecord(Record):
@@ -77,8 +69,8 @@ class AuditCheckpointRecord(Record):
     created_at = serializers.DateTimeField()
 
 
-class AuditEventQuery(PagedQuery):
-    """Filters of the ledger: what meets all of them."""
+class AuditFilters(serializers.Serializer):
+    """What the ledger is narrowed to: every filter that is given."""
 
     q = Text(
         required=False,
@@ -107,7 +99,13 @@ class AuditEventQuery(PagedQuery):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A range ends behind its beginning."""
-        return in_order(attrs)
+        if attrs.get("since") and attrs.get("until") and attrs["since"] >= attrs["until"]:
+            raise serializers.ValidationError({"until": ["Choose a time after `since`."]})
+        return attrs
+
+
+class AuditEventQuery(AuditFilters, PagedQuery):
+    """Filters of the ledger, and its pages."""
 
 
 class EventTypeRecord(Record):
@@ -119,26 +117,10 @@ class EventTypeRecord(Record):
 
 
 # -- exports ---------------------------------------------------------------------------------------------------------
-class AuditExportBody(Body):
+class AuditExportBody(AuditFilters, Body):
     """What is exported: all of the log, or what meets every filter."""
 
     format = Choice(choices=AuditExport.Format.values, help_text="`jsonl` is a JSON object on each line.")
-    event = Text(
-        required=False,
-        max_length=ID_LENGTH,
-        validators=[RegexValidator(EVENT_PATTERN, "Write an event's name, or a noun with .* for all of its events.")],
-        help_text="An event's name, or `key.*` for all events about keys.",
-    )
-    actor = Text(required=False, max_length=ID_LENGTH, help_text="The id of who did it.")
-    target = Text(required=False, max_length=ID_LENGTH, help_text="The id of what it was done to.")
-    result = Choice(choices=AuditEvent.Result.values, required=False)
-    ip = Address(required=False, help_text="From where it was done.")
-    since = Moment(required=False, help_text="From this time on.")
-    until = Moment(required=False, help_text="Before this time.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A range ends behind its beginning."""
-        return in_order(attrs)
 
 
 class AuditExportRecord(Record):
@@ -152,7 +134,7 @@ class AuditExportRecord(Record):
         source="is_whole", help_text="Whether no record of its time is left out, so that it proves itself."
     )
     rows_done = serializers.IntegerField(min_value=0, help_text="Records written so far.")
-    rows_total = serializers.IntegerField(min_value=0, help_text="About how many it will have; 0 until it is begun.")
+    rows_total = serializers.IntegerField(min_value=0, help_text="About how many it will have; 0: not known.")
     size = serializers.IntegerField(min_value=0, help_text="Bytes of the file; 0 until it is ready.")
     downloadable = serializers.SerializerMethodField(
         help_text="Whether its file is there: it is ready, and no newer archives have taken its room."

@@ -106,7 +106,7 @@ class Link:
 def verify(
     organization_id: UUID, *, kept: list[Statement] | None = None, progress: Callable[[int], None] | None = None
 ) -> Report:
-    """Verifies one organization's log, against `kept` checkpoints too. `progress` hears how many links are done."""
+    """Verifies one organization's log, against `kept` checkpoints too. `progress` hears which link was last."""
     with tenant_scope(organization_id):
         sealer = Sealer.objects.filter(id=1).first()
         beginning, distrusted, forged = _beginning(organization_id)

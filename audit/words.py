@@ -38,6 +38,7 @@ MOST_TEXTS = 200
 LONGEST_TEXT = 4000
 # A search has no more.
 MOST_WORDS = 10
+QUERY_LENGTH = 200
 REMEMBERED = 1 << 14
 
 # The lower bits of a number are the token's, those above are the organization's: no other tenant's are among them.

@@ -3,17 +3,12 @@
 from django.http import FileResponse
 
 from config.kernel.principals import Principal
+from config.kernel.stored_files import as_download
 from orgs.models import Organization
 from orgs.services.exports import open_archive
 
 
 def archive_response(*, actor: Principal, organization: Organization, export: str) -> FileResponse:
-    """Streams a finished archive of the organization in scope. Raises Absent and Conflict.
-
-    The file is opened here: when the server streams it, the scope has ended.
-    """
+    """Streams a finished archive of the organization in scope. Raises Absent and Conflict."""
     row, file = open_archive(actor=actor, export=export)
-    name = f"{organization.slug}-{row.created_at:%Y-%m-%d}.zip"
-    return FileResponse(
-        file, as_attachment=True, filename=name, content_type="application/zip", headers={"Cache-Control": "no-store"}
-    )
+    return as_download(file, f"{organization.slug}-{row.created_at:%Y-%m-%d}.zip")

@@ -4,11 +4,11 @@ from uuid import UUID
 
 import structlog
 from django.apps import apps
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, transaction
 
 from audit.services import Target, record
 from config.kernel.principals import SYSTEM
+from config.kernel.stored_files import delete_folder
 from config.kernel.tenancy.grants import privileges_of
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
@@ -36,7 +36,7 @@ def erase(organization_id: UUID) -> bool:
     """
     if not Organization.objects.due_for_erasure().filter(id=organization_id).exists():
         return False
-    delete_files(f"tenants/{organization_id}")
+    delete_folder(f"tenants/{organization_id}")
     with transaction.atomic():
         organization = (
             Organization.objects.due_for_erasure()
@@ -74,16 +74,3 @@ def _delete_rows(organization_id: UUID) -> dict[str, int]:
             if issubclass(model, TenantModel) and "DELETE" in privileges_of(model):
                 deleted[model._meta.db_table] = model.objects.all().delete_all()
     return {table: count for table, count in deleted.items() if count}
-
-
-def delete_files(folder: str) -> None:
-    """Deletes everything below a folder of the storage. Doing so twice is no error."""
-    try:
-        folders, files = default_storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in folders:
-        delete_files(f"{folder}/{name}")
-    for name in files:
-        default_storage.delete(f"{folder}/{name}")
-    default_storage.delete(folder)

@@ -21,7 +21,7 @@ class AuditCheckpoints(ApiView):
 
     @listing("list_audit_checkpoints", AuditCheckpointRecord, query=PagedQuery)
     def get(self, request: Request, organization: str) -> Response:
-        """One for each hour in which something was sealed, newest first. Keep them elsewhere."""
+        """Those of each hour in which something was sealed, and those signed on request, newest first. Keep them."""
         return self.page(AuditCheckpoint.objects.all(), AuditCheckpointRecord)
 
     @operation("sign_audit_checkpoint", AuditCheckpointRecord, refusals=[Conflict])

@@ -7,7 +7,6 @@ from audit.models import AuditEvent
 from audit.searching import Criteria, search
 from audit.selectors import kept_since
 from audit.serializers import AuditEventQuery, AuditEventRecord, EventTypeRecord
-from audit.words import words_in
 from config.kernel.access import PUBLIC, organization
 from config.kernel.api.operations import listing, operation
 from config.kernel.api.serializers import Query
@@ -32,16 +31,7 @@ class AuditEvents(ApiView):
         is there: so far was looked in one go. Go on with `next` until it is null.
         """
         wanted = self.query
-        criteria = Criteria(
-            words=words_in(wanted.get("q", "")),
-            event=wanted.get("event", ""),
-            actor_id=wanted.get("actor", ""),
-            target_id=wanted.get("target", ""),
-            result=wanted.get("result", ""),
-            ip=wanted.get("ip", ""),
-            start=wanted.get("since"),
-            end=wanted.get("until"),
-        ).not_before(kept_since(self.admission.organization.id))
+        criteria = Criteria.of(wanted).not_before(kept_since(self.admission.organization.id))
         if criteria.is_direct:
             return self.page(criteria.rows().with_sequence(), AuditEventRecord)
         cursor = wanted.get("cursor")

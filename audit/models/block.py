@@ -19,6 +19,8 @@ class AuditBlock(TenantModel):
     `terms` is empty, and its records are searched one by one.
     """
 
+    exported = False  # made of the records, and can be made again
+
     id = models.UUIDField(primary_key=True, editable=False)
     updated_at = None  # type: ignore[assignment] # nothing but the words is ever written
     first_id = models.UUIDField(help_text="Its oldest record.")
@@ -43,6 +45,8 @@ class AuditBlock(TenantModel):
             models.Index(
                 fields=["org_id", "first_id"], name="audit_block_to_index", condition=models.Q(terms__isnull=True)
             ),
+            # Whose turn it is with the indexer: the newest first, whoever's.
+            models.Index(fields=["-id"], name="audit_block_in_turn", condition=models.Q(terms__isnull=True)),
             # Without a list of what is pending, which every search would have to read.
             GinIndex(fields=["terms"], name="audit_block_by_term", fastupdate=False),
         ]

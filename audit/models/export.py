@@ -7,6 +7,8 @@ from django.db import models
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.models import TenantManager, TenantModel, TenantQuerySet
 
+ONE_AT_A_TIME = "audit_export_one_at_a_time"
+
 
 class AuditExportQuerySet(TenantQuerySet["AuditExport"]):
     """Reads of exports."""
@@ -51,7 +53,7 @@ class AuditExport(TenantModel):
     requested_by = models.CharField(max_length=80)
     requested_by_label = models.CharField(max_length=320)
     rows_done = models.PositiveBigIntegerField(default=0)
-    rows_total = models.PositiveBigIntegerField(default=0, help_text="As it was counted in the beginning.")
+    rows_total = models.PositiveBigIntegerField(default=0, help_text="As counted in the beginning; 0 if it was not.")
     size = models.PositiveBigIntegerField(default=0)
     path = models.CharField(max_length=200, blank=True)
     attempt = models.PositiveIntegerField(default=0)
@@ -68,8 +70,11 @@ class AuditExport(TenantModel):
             models.UniqueConstraint(
                 fields=["org_id"],
                 condition=models.Q(state__in=("waiting", "running")),
-                name="audit_export_one_at_a_time",
+                name=ONE_AT_A_TIME,
             ),
+        ]
+        indexes = [
+            models.Index(fields=["org_id"], condition=~models.Q(parts=[]), name="audit_export_with_parts"),
         ]
 
     def __str__(self) -> str:

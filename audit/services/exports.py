@@ -13,9 +13,9 @@ from django.utils import timezone
 from audit import events
 from audit.chain import moment_text
 from audit.models import AuditExport
+from audit.models.export import ONE_AT_A_TIME
 from audit.searching import Criteria
 from audit.services.records import LABEL_LENGTH, Target, record
-from audit.words import words_in
 from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import Principal
 from config.kernel.tasks import enqueue
@@ -46,7 +46,9 @@ def request_export(*, actor: Principal, kind: str, filters: Mapping[str, Any]) -
                 requested_by=actor.id,
                 requested_by_label=actor.label[:LABEL_LENGTH],
             )
-    except IntegrityError:
+    except IntegrityError as error:
+        if ONE_AT_A_TIME not in str(error):
+            raise
         raise Conflict(
             "An export of the audit log is being made already: wait until it is ready, or stop it.",
             code="export_running",
@@ -71,7 +73,6 @@ def cancel_export(*, actor: Principal, export: str) -> AuditExport:
     return row
 
 
-@transaction.atomic
 def open_archive(*, actor: Principal, export: str) -> tuple[AuditExport, File]:
     """A finished archive and its open file, with its download on the record.
 
@@ -86,27 +87,20 @@ def open_archive(*, actor: Principal, export: str) -> tuple[AuditExport, File]:
         raise Conflict("This export is being made: wait until it is ready.", code="export_unfinished")
     if not row.path:
         raise Absent
-    record(events.AUDIT_EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
     try:
-        return row, default_storage.open(row.path)
+        file = default_storage.open(row.path)
     except FileNotFoundError:
         logger.exception("an archive's file is lost", export_id=row.public_id)
         raise Absent from None
+    with transaction.atomic():
+        record(events.AUDIT_EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
+    return row, file
 
 
 def criteria_of(filters: Mapping[str, Any], kept_since: datetime | None) -> Criteria:
     """What kept filters mean, and nothing from before the plan's retention."""
-    since, until = (filters.get(name) and datetime.fromisoformat(filters[name]) for name in ("since", "until"))
-    return Criteria(
-        words=words_in(filters.get("q", "")),
-        event=filters.get("event", ""),
-        actor_id=filters.get("actor", ""),
-        target_id=filters.get("target", ""),
-        result=filters.get("result", ""),
-        ip=filters.get("ip", ""),
-        start=since or None,
-        end=until or None,
-    ).not_before(kept_since)
+    moments = {name: datetime.fromisoformat(filters[name]) for name in ("since", "until") if filters.get(name)}
+    return Criteria.of({**filters, **moments}).not_before(kept_since)
 
 
 def _plain(filters: Mapping[str, Any]) -> dict[str, str]:

@@ -65,7 +65,7 @@ class RecordedModelAdmin(ModelAdmin):
         named = {parse_public_id("org", word) for word in listed.query.split()}
         named |= {_uuid(str(value)) for name, value in request.GET.items() if name in ("org_id", "org_id__exact")}
         shown = {self.organization_of(row) for row in listed.result_list}
-        if len(shown) == 1 and (listed.query or listed.has_active_filters):
+        if listed.query or listed.has_active_filters:
             named |= shown
         for organization_id in named - {None}:
             note_look(

@@ -66,7 +66,7 @@ def verify(folder, kept):
         proven = place if any(sequence == place for sequence, _ in said) else proven
     ahead = max(sequence for sequence, _ in said)
     if ahead > place or proven != place:
-        sys.exit(f"The log ends at number {place}, but a checkpoint says that it went on to number {ahead}.")
+        sys.exit(f"This export ends at number {place}, but a checkpoint says that the log went on to number {ahead}.")
     return f"Numbers {first} to {place} of {organization} are as they were sealed."
 
 

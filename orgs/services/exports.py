@@ -29,11 +29,11 @@ def request_export(*, actor: Principal) -> DataExport:
     return export
 
 
-@transaction.atomic
-def note_download(*, actor: Principal, export: str) -> DataExport:
-    """The finished archive of that public id, with its download on the record.
+def open_archive(*, actor: Principal, export: str) -> tuple[DataExport, File]:
+    """The finished archive of that public id and its open file, with its download on the record.
 
-    Raises Conflict while it is being made and when that failed, Absent when it never was or made room for newer ones.
+    Raises Conflict while it is being made and when that failed, Absent when it never was, made room for newer ones or
+    lost its file.
     """
     row = DataExport.objects.by_reference(export)
     if row is None:
@@ -44,16 +44,11 @@ def note_download(*, actor: Principal, export: str) -> DataExport:
         raise Conflict("This archive is being made: wait until it is ready.", code="export_unfinished")
     if not row.path:
         raise Absent
-    record(events.EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
-    return row
-
-
-@transaction.atomic
-def open_archive(*, actor: Principal, export: str) -> tuple[DataExport, File]:
-    """A finished archive and its open file. Raises what `note_download` raises, and Absent when the file is lost."""
-    row = note_download(actor=actor, export=export)
     try:
-        return row, default_storage.open(row.path)
+        file = default_storage.open(row.path)
     except FileNotFoundError:
         logger.exception("an archive's file is lost", export_id=row.public_id)
         raise Absent from None
+    with transaction.atomic():
+        record(events.EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
+    return row, file

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import exporting, tasks
-from audit.checkpoints import make_checkpoint
+from audit.checkpoints import signed_link
 from audit.lines import harmless
-from audit.models import AuditEvent, AuditExport, AuditSeal, moment_of
+from audit.models import AuditCheckpoint, AuditEvent, AuditExport, AuditSeal, moment_of
 from audit.services import Target, exports, record
 from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import SYSTEM
@@ -118,7 +119,7 @@ def write_anew(lines: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("tampering", "words"),
     [
-        (drop, "Number 5 is missing"), (drop_first, "Number 1 is missing"), (cut, "The log ends at"),
+        (drop, "Number 5 is missing"), (drop_first, "Number 1 is missing"), (cut, "This export ends at"),
         (change, "Number 5, evt_"), (change_with_digest, "Number 5, evt_"), (swap, "Number 5 is missing"),
         (swap_with_numbers, "Number 5, evt_"), (insert, "Number 6 is missing"), (write_anew, "written anew"),
     ],
@@ -134,20 +135,16 @@ def test_a_spoiled_export_is_seen_where_no_server_is(log: Cast, tmp_path: Path, 
 def test_checkpoints_that_were_kept_count_against_an_archive_that_was_made_to_fit(log: Cast, tmp_path: Path):
     folder = unpacked(made(log), tmp_path)
     last = len(lines_of(folder))
-    with tenant_scope(log.acme.id):
-        kept = make_checkpoint(log.acme.id, sequence=last)[0]
-        earlier = make_checkpoint(log.acme.id, sequence=last - 2)[0]
-    assert kept is not None
-    assert earlier is not None
-    (folder / "kept.json").write_text(json.dumps({"statement": kept.statement}))
+    kept, earlier = signed_link(log.acme.id, last), signed_link(log.acme.id, last - 2)
+    (folder / "kept.json").write_text(json.dumps({"statement": kept}))
     assert script(folder, "kept.json").returncode == 0
     # The tail is cut, and the archive's own checkpoint replaced by one that fits.
     spoil(folder, cut)
-    (folder / "checkpoints.jsonl").write_text(json.dumps({"statement": earlier.statement}) + "\n")
+    (folder / "checkpoints.jsonl").write_text(json.dumps({"statement": earlier}) + "\n")
     assert script(folder).returncode == 0
     ended = script(folder, "kept.json")
     assert ended.returncode == 1
-    assert f"ends at number {last - 2}, but a checkpoint says that it went on to number {last}" in ended.stderr
+    assert f"ends at number {last - 2}, but a checkpoint says that the log went on to number {last}" in ended.stderr
 
 
 def test_a_statement_that_nobody_signed_is_refused(log: Cast, tmp_path: Path):
@@ -205,7 +202,7 @@ def test_one_that_a_killed_worker_left_is_gone_on_with_behind_its_last_part(log:
         "from uuid import UUID\n"
         "from audit import exporting\n"
         "from config.kernel.tenancy.scope import tenant_scope\n"
-        "exporting.PORTION = 4\n"
+        "exporting.LINKS_PORTION = 4\n"
         "go_on = exporting._go_on\n"
         "def slowly(export):\n"
         "    more = go_on(export)\n"
@@ -240,7 +237,7 @@ def test_one_that_a_killed_worker_left_is_gone_on_with_behind_its_last_part(log:
 
 
 def test_a_worker_that_lost_its_turn_writes_nothing_more(log: Cast, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exporting, "PORTION", 4)
+    monkeypatch.setattr(exporting, "LINKS_PORTION", 4)
     export = asked(log)
     with tenant_scope(log.acme.id):
         slow = exporting._claimed(export.id)
@@ -253,7 +250,7 @@ def test_a_worker_that_lost_its_turn_writes_nothing_more(log: Cast, monkeypatch:
             exporting._go_on(slow)
         export.refresh_from_db()
         assert (export.state, export.attempt) == ("ready", 2)
-    assert files(log, export) == [f"{export.public_id}.zip"]
+    assert files(log, export) == [f"{export.public_id}-2.zip"]
 
 
 def test_two_requests_at_once_make_one_export(log: Cast):
@@ -280,7 +277,7 @@ def test_two_requests_at_once_make_one_export(log: Cast):
 
 
 def test_one_that_is_cancelled_stops_and_its_parts_go(log: Cast, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exporting, "PORTION", 4)
+    monkeypatch.setattr(exporting, "LINKS_PORTION", 4)
     export = asked(log)
     with tenant_scope(log.acme.id):
         worker = exporting._claimed(export.id)
@@ -322,6 +319,46 @@ def test_a_storage_that_fails_fails_the_export(log: Cast, monkeypatch: pytest.Mo
             exporting.make_export(export.id)
         export.refresh_from_db()
         assert (export.state, export.path) == ("failed", "")
+
+
+def test_an_export_leaves_no_checkpoint_that_would_be_taken_for_the_newest(log: Cast, tmp_path: Path):
+    with tenant_scope(log.acme.id):
+        unpacked(made(log), tmp_path)
+        assert not AuditCheckpoint.objects.exists()
+
+
+def test_what_a_killed_worker_could_not_note_goes_with_the_rest(log: Cast):
+    export = asked(log)
+    with tenant_scope(log.acme.id):
+        AuditExport.objects.update(attempt=1, state="running", updated_at=timezone.now() - exporting.STALE * 2)
+        folder = f"tenants/{log.acme.id}/exports/{export.public_id}"
+        part = default_storage.save(f"{folder}/1-0", ContentFile(b"a part"))
+        archive = default_storage.save(f"{folder}-1.zip", ContentFile(b"an archive"))
+        assert exporting.make_export(export.id) == "ready"
+    assert not default_storage.exists(part)
+    assert not default_storage.exists(archive)
+
+
+def test_an_export_that_is_stopped_while_its_archive_is_made_has_not_failed(log: Cast, monkeypatch: pytest.MonkeyPatch):
+    export = asked(log)
+    note = exporting._note
+
+    def stopped_behind(row: AuditExport, **fields: Any) -> None:
+        note(row, **fields)
+        if fields.get("position") == "":  # the last part is written
+            exports.cancel_export(actor=log.principal(log.owner), export=row.public_id)
+            assert tasks.tend_exports() == "asked 0, tidied 1"
+
+    monkeypatch.setattr(exporting, "_note", stopped_behind)
+    with tenant_scope(log.acme.id):
+        assert exporting.make_export(export.id) == "stopped"
+        assert not AuditEvent.objects.filter(event="audit_export.failed").exists()
+
+
+def test_words_are_not_counted_before_they_are_found(log: Cast):
+    export = made(log, q="project")
+    assert export.rows_done > 0
+    assert export.rows_total == 0
 
 
 def test_old_archives_make_room(log: Cast):

@@ -61,10 +61,10 @@ def test_one_that_a_killed_worker_left_is_made_from_the_beginning(cast: Cast):
 def test_downloads_are_on_the_record_and_other_organizations_find_nothing(cast: Cast):
     with tenant_scope(cast.acme.id):
         export = finished(cast)
-        exports.note_download(actor=cast.principal(cast.owner), export=export.public_id)
+        exports.open_archive(actor=cast.principal(cast.owner), export=export.public_id)[1].close()
         assert AuditEvent.objects.filter(event="export.downloaded", target_id=export.public_id).count() == 1
     with tenant_scope(cast.globex.id), pytest.raises(Absent):
-        exports.note_download(actor=cast.principal(cast.outsider), export=export.public_id)
+        exports.open_archive(actor=cast.principal(cast.outsider), export=export.public_id)
 
 
 def test_old_archives_make_room(cast: Cast):
@@ -72,5 +72,5 @@ def test_old_archives_make_room(cast: Cast):
         made = [finished(cast) for _ in range(exporting.KEPT + 1)]
         assert not default_storage.exists(made[0].path)
         with pytest.raises(Absent):
-            exports.note_download(actor=cast.principal(cast.owner), export=made[0].public_id)
+            exports.open_archive(actor=cast.principal(cast.owner), export=made[0].public_id)
         assert default_storage.exists(made[-1].path)
