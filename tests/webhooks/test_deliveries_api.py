@@ -21,6 +21,8 @@ from tests.webhooks.rows import Rows, endpoint_rows
 from webhooks import replaying
 from webhooks.mail import mail_disabled
 from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEntry
+from webhooks.services import deliveries as services
+from webhooks.services.deliveries import Limit
 from webhooks.services.endpoints import disable_for
 from webhooks.tidying import tidy
 
@@ -130,6 +132,34 @@ def test_tests_are_not_for_hammering(api, cast: Cast, rows: Rows):
     before = everything()
     assert client.post(path_of(rows, "/test")).status_code == 429
     assert everything() == before
+
+
+def test_many_endpoints_and_deliveries_are_no_way_round_the_limits(api, cast: Cast, rows: Rows, monkeypatch):
+    monkeypatch.setattr(services, "TESTS", Limit("webhook test", "3/minute", "4/minute"))
+    monkeypatch.setattr(services, "REPLAYS", Limit("webhook replay", "2/minute", "9/minute"))
+    with tenant_scope(cast.acme.id):
+        other = endpoint_rows()
+    client = api(cast.admin)
+    tests = [client.post(path_of(each, "/test")).status_code for each in (rows, rows, other, other, other)]
+    assert tests == [201, 201, 201, 201, 429]
+    with tenant_scope(cast.acme.id):
+        sent = list(Delivery.objects.filter(event="webhook_endpoint.tested", endpoint=rows.endpoint))
+
+    def replay(delivery: Delivery) -> int:
+        return client.post(f"{DELIVERIES}/{delivery.public_id}/replay").status_code
+
+    assert [replay(delivery) for delivery in sent] == [202, 202]
+    before = everything()
+    assert replay(rows.delivered) == 429
+    assert everything() == before
+    assert replay(other.delivered) == 202
+
+
+def test_nobody_uses_up_the_limit_of_another_organization(api, cast: Cast, rows: Rows):
+    outsider = api(cast.outsider)
+    foreign = path_of(rows, "/test").replace("acme", "globex")
+    assert {outsider.post(foreign).status_code for _ in range(25)} == {404, 429}
+    assert api(cast.admin).post(path_of(rows, "/test")).status_code == 201
 
 
 def test_a_delivery_is_replayed_from_the_beginning_with_the_same_id(api, cast: Cast, rows: Rows):

@@ -1,6 +1,7 @@
 """Deliveries that somebody asks for: a test, one once more, or everything that was missed since a time."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -9,9 +10,10 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from audit.services import record
-from config.kernel.errors import Conflict, Invalid
+from config.kernel.errors import Absent, Conflict, Invalid
 from config.kernel.principals import Principal
 from config.kernel.tasks import enqueue
+from config.kernel.tenancy.scope import require_organization_id
 from config.kernel.throttling import require_try
 from webhooks import events
 from webhooks.models import Delivery, Endpoint
@@ -20,10 +22,20 @@ from webhooks.services.targets import delivery_target, endpoint_target, project_
 
 GREETING = "Hello from Tenantry: this endpoint works."
 FARTHEST_REPLAY = timedelta(days=30)
-# Whoever may ask for deliveries must not be able to hammer somebody's server with them.
-TEST_LIMIT = "20/minute"
-REPLAY_LIMIT = "60/minute"
-REPLAYS_LIMIT = "10/minute"
+
+
+class Limit(NamedTuple):
+    """How often something may be asked for: for one endpoint, and for all endpoints of an organization together."""
+
+    what: str
+    endpoint: str
+    organization: str
+
+
+# Whoever may ask for deliveries must not be able to hammer somebody's server with them, by many endpoints either.
+TESTS = Limit("webhook test", "20/minute", "100/minute")
+REPLAYS = Limit("webhook replay", "60/minute", "300/minute")
+REPLAYS_SINCE = Limit("webhook replay since", "10/minute", "50/minute")
 
 
 def replay_reach() -> timedelta:
@@ -33,7 +45,7 @@ def replay_reach() -> timedelta:
 
 def send_test(*, actor: Principal, endpoint_id: UUID) -> Delivery:
     """Sends `webhook_endpoint.tested` to an endpoint, whatever it asks for. Raises Absent, Conflict, RateLimited."""
-    require_try("webhook test", str(endpoint_id), limit=TEST_LIMIT)
+    _count(TESTS, endpoint_id)
     with transaction.atomic():
         endpoint = _enabled(endpoint_id)
         require_webhook_manager(actor)
@@ -52,7 +64,10 @@ def replay_delivery(*, actor: Principal, delivery_id: UUID) -> Delivery:
 
     Raises Absent, Conflict while the endpoint is disabled and for an event that the ledger no longer has, RateLimited.
     """
-    require_try("webhook replay", str(delivery_id), limit=REPLAY_LIMIT)
+    endpoint_id = Delivery.objects.filter(id=delivery_id).values_list("endpoint_id", flat=True).first()
+    if endpoint_id is None:
+        raise Absent
+    _count(REPLAYS, endpoint_id)
     with transaction.atomic():
         delivery = locked_delivery(delivery_id)
         require_webhook_manager(actor)
@@ -79,7 +94,7 @@ def replay_since(*, actor: Principal, endpoint_id: UUID, since: datetime) -> End
     The work is the task's (webhooks/replaying.py). Raises Absent, Invalid for a time to come or beyond replay_reach,
     Conflict while the endpoint is disabled, RateLimited.
     """
-    require_try("webhook replays", str(endpoint_id), limit=REPLAYS_LIMIT)
+    _count(REPLAYS_SINCE, endpoint_id)
     now = timezone.now()
     if since > now:
         raise Invalid.field("since", "Choose a time that is over.")
@@ -97,6 +112,13 @@ def replay_since(*, actor: Principal, endpoint_id: UUID, since: datetime) -> End
         # Up to this very record: what comes after it is on its way by itself.
         enqueue("webhooks.replay", str(endpoint.id), since.isoformat(), str(row.id), "")
     return endpoint
+
+
+def _count(limit: Limit, endpoint_id: UUID) -> None:
+    """Raises RateLimited. Under the organization in scope, so that nobody uses up what is another one's."""
+    organization_id = require_organization_id()
+    require_try(limit.what, f"{organization_id}:{endpoint_id}", limit=limit.endpoint)
+    require_try(limit.what, str(organization_id), limit=limit.organization)
 
 
 def _enabled(endpoint_id: UUID) -> Endpoint:
