@@ -14,6 +14,8 @@ from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
 BATCH = 2000
 # Longer than a replay reaches back, or one that is on its way would send again what had been delivered.
 MARGIN = timedelta(days=1)
+# Charts show seven days by them, however short a time deliveries are kept.
+HOURS_KEPT = timedelta(days=8)
 
 
 def tidy() -> int:
@@ -26,7 +28,7 @@ def tidy() -> int:
     with system_scope("webhook deliveries and secrets that have served their time"):
         over = Delivery.objects.filter(id__lt=first_id_at(oldest)).exclude(state=Delivery.State.PENDING)
         deliveries = sum(iter(lambda: _forget_batch(over), 0))
-        hours = EndpointHour.objects.filter(hour__lt=oldest).delete_all()
+        hours = EndpointHour.objects.filter(hour__lt=min(oldest, now - HOURS_KEPT)).delete_all()
         secrets = Endpoint.objects.filter(previous_secret_ends_at__lte=now).update(
             previous_secret=None, previous_secret_ends_at=None
         )

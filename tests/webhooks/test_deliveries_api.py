@@ -314,3 +314,17 @@ def test_old_deliveries_are_forgotten_in_batches_and_pending_ones_kept(cast: Cas
             assert [row.delivery_id for row in Attempt.objects.all()] == [rows.pending.id]
             assert not EndpointHour.objects.exists()
         assert tidy() == 0
+
+
+def test_hours_are_kept_as_long_as_charts_show_them(cast: Cast, rows: Rows, settings):
+    settings.TENANTRY_WEBHOOK_DELIVERIES_DAYS = 4
+    with tenant_scope(cast.acme.id):
+        Delivery.objects.filter(id=rows.pending.id).update(state="failed", due_at=None)
+        newest = EndpointHour.objects.latest("hour").hour
+    with time_machine.travel(newest + timedelta(days=8)):
+        tidy()
+    with tenant_scope(cast.acme.id):
+        assert [row.hour for row in EndpointHour.objects.all()] == [newest]
+        assert not Delivery.objects.exists()
+    with time_machine.travel(newest + timedelta(days=8, seconds=1)):
+        assert tidy() == 1
