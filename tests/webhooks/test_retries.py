@@ -447,7 +447,7 @@ def test_each_attempt_is_signed_by_what_signs_then(webhooks, receiver, clock, by
     for number in range(4):
         if number == 1:
             with tenant_scope(webhooks.cast.acme.id):
-                new = secrets.rotate_secret(**by_owner, endpoint_id=endpoint.id, overlap=timedelta(minutes=30))
+                _, new = secrets.rotate_secret(**by_owner, endpoint_id=endpoint.id, overlap=timedelta(minutes=30))
         while not run.desk.turn() and len(receiver.requests) <= number:
             run.send(0.05)
         while len(webhooks.attempts(endpoint)) <= number:

@@ -114,14 +114,14 @@ def test_deliveries_verify_before_during_and_after_a_rotation(webhooks, receiver
     first, actor = endpoint.plaintext, webhooks.cast.principal(webhooks.cast.owner)
     before = delivered()
     with tenant_scope(webhooks.cast.acme.id):
-        second = secrets.rotate_secret(actor=actor, endpoint_id=endpoint.id, overlap=timedelta(hours=1))
+        _, second = secrets.rotate_secret(actor=actor, endpoint_id=endpoint.id, overlap=timedelta(hours=1))
     during = delivered()
     clock.shift(timedelta(hours=1) - timedelta(seconds=1))
     last_moment = delivered()
     clock.shift(timedelta(seconds=1))
     after = delivered()
     with tenant_scope(webhooks.cast.acme.id):
-        third = secrets.rotate_secret(actor=actor, endpoint_id=endpoint.id, overlap=timedelta(0))
+        _, third = secrets.rotate_secret(actor=actor, endpoint_id=endpoint.id, overlap=timedelta(0))
     at_once = delivered()
     wanted = [
         (before, first, True), (before, second, False),

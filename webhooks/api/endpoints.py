@@ -139,12 +139,12 @@ class EndpointSecret(ApiView):
 
         A rotation during an overlap ends the oldest secret at once.
         """
-        secret = secrets.rotate_secret(
+        rotated, secret = secrets.rotate_secret(
             actor=self.admission.principal,
             endpoint_id=required_id("whe", endpoint),
             overlap=timedelta(seconds=self.read()["overlap_seconds"]),
         )
-        return self.answer(endpoint_of(endpoint), EndpointRecord, status=201, secret=secret)
+        return self.answer(rotated, EndpointRecord, status=201, secret=secret)
 
 
 class EndpointSigningKey(ApiView):

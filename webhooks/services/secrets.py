@@ -32,10 +32,11 @@ def new_secret() -> str:
 
 
 @transaction.atomic
-def rotate_secret(*, actor: Principal, endpoint_id: UUID, overlap: timedelta = DEFAULT_OVERLAP) -> str:
-    """Gives an endpoint a new secret and returns it, this once. Until `overlap` is over the one before signs, too.
+def rotate_secret(*, actor: Principal, endpoint_id: UUID, overlap: timedelta = DEFAULT_OVERLAP) -> tuple[Endpoint, str]:
+    """Gives an endpoint a new secret, and returns it with that, which is shown this once.
 
-    A secret from before that one signs no more, even if its own overlap is not over. Raises Absent, Invalid.
+    Until `overlap` is over the one before signs, too; one from before that signs no more, even if its own overlap is
+    not over. Raises Absent, Invalid.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise Invalid.field("overlap_seconds", f"Choose an overlap from none to {LONGEST_OVERLAP.days} days.")
@@ -56,7 +57,7 @@ def rotate_secret(*, actor: Principal, endpoint_id: UUID, overlap: timedelta = D
         target=endpoint_target(endpoint),
         data={"previous_ends_at": ends_at.isoformat() if ends_at else None, **project_data(endpoint)},
     )
-    return secret
+    return endpoint, secret
 
 
 @transaction.atomic

@@ -25,11 +25,7 @@ class SecretRotate(SecretPage, EndpointFormPage):
 
     def make(self, form: RotateSecretForm) -> tuple[Endpoint, str]:
         overlap = timedelta(seconds=form.cleaned_data["overlap"])
-        plaintext = services.rotate_secret(
-            actor=self.admission.principal, endpoint_id=self.endpoint.id, overlap=overlap
-        )
-        self.endpoint.refresh_from_db()
-        return self.endpoint, plaintext
+        return services.rotate_secret(actor=self.admission.principal, endpoint_id=self.endpoint.id, overlap=overlap)
 
 
 class SigningKeyMake(OfEndpoint):
