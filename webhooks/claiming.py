@@ -86,7 +86,7 @@ RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::u
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint as it is called: its address, the headers that it wants, and what signs. Its repr tells the ids alone."""
+    """An endpoint as it is called: its address, the headers that it wants, and what signs. Its repr tells ids only."""
 
     id: str
     org_id: str
