@@ -45,9 +45,3 @@ class ReplayForm(forms.Form):
         initial=a_day_ago,
         help_text="Deliveries that failed, and what happened while the endpoint was disabled.",
     )
-
-    def clean_since(self) -> datetime:
-        since = self.cleaned_data["since"]
-        if since >= timezone.now():
-            raise forms.ValidationError("Choose a time in the past.")
-        return since
