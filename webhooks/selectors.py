@@ -1,4 +1,4 @@
-"""Reads that span models: how endpoints fare."""
+"""Reads that span models: how endpoints fare, and what hangs on one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from webhooks.models import Endpoint, EndpointHour
+from webhooks.models import Delivery, Endpoint, EndpointHour
 
 WINDOW = timedelta(hours=24)
 
@@ -38,6 +38,20 @@ class Health:
     def attempts(self) -> int:
         """All of them."""
         return self.delivered + self.failed
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What deleting an endpoint would take along. `pending` are deliveries that are still to be made."""
+
+    deliveries: int
+    pending: int
+
+
+def preview_deletion(endpoint: Endpoint) -> Deletion:
+    """What deleting it would take along. Two queries."""
+    rows = Delivery.objects.filter(endpoint=endpoint)
+    return Deletion(deliveries=rows.count(), pending=rows.pending().count())
 
 
 def health_of(endpoint: Endpoint) -> Health:

@@ -15,6 +15,7 @@ from config.kernel.identifiers import required_id
 from config.kernel.permissions import Permission
 from projects.models import Project
 from webhooks.models import Endpoint
+from webhooks.selectors import preview_deletion
 from webhooks.serializers.deliveries import DeliveryRecord
 from webhooks.serializers.endpoints import (
     DeletionRecord,
@@ -124,7 +125,7 @@ class EndpointDeletion(ApiView):
     @operation("preview_webhook_endpoint_deletion", DeletionRecord)
     def get(self, request: Request, organization: str, endpoint: str) -> Response:
         """What it would take along. Changes nothing."""
-        return Response(DeletionRecord(endpoints.preview_deletion(endpoint_of(endpoint))).data)
+        return Response(DeletionRecord(preview_deletion(endpoint_of(endpoint))).data)
 
 
 class EndpointSecret(ApiView):

@@ -20,6 +20,10 @@ class DeliveryQuerySet(TenantQuerySet["Delivery"]):
         delivery_id = parse_public_id("whd", reference)
         return self.select_related("endpoint").filter(id=delivery_id).first() if delivery_id else None
 
+    def pending(self) -> "DeliveryQuerySet":
+        """Those that are still to be made, as the index of them has it."""
+        return self.filter(due_at__isnull=False)
+
     def matching(
         self, *, endpoint_id: UUID | None = None, state: str | None = None, event: str | None = None
     ) -> "DeliveryQuerySet":

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -39,14 +38,6 @@ class Changes(TypedDict, total=False):
     project_id: UUID | None
     description: str
     headers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What deleting an endpoint would take along. `pending` are deliveries that are still to be made."""
-
-    deliveries: int
-    pending: int
 
 
 @transaction.atomic
@@ -169,12 +160,6 @@ def disable_for(*, endpoint_id: UUID, cause: Endpoint.Cause) -> bool:
     return True
 
 
-def preview_deletion(endpoint: Endpoint) -> Deletion:
-    """What deleting it would take along. Two queries."""
-    rows = Delivery.objects.filter(endpoint=endpoint)
-    return Deletion(deliveries=rows.count(), pending=rows.filter(due_at__isnull=False).count())
-
-
 @transaction.atomic
 def delete_endpoint(*, actor: Principal, endpoint_id: UUID) -> None:
     """Deletes an endpoint with its deliveries, also those that are pending. Raises Absent."""
@@ -216,7 +201,7 @@ def _disable(actor: Principal, endpoint: Endpoint, cause: Endpoint.Cause) -> Non
     now = timezone.now()
     endpoint.state, endpoint.disabled_cause, endpoint.disabled_at = Endpoint.State.DISABLED, cause, now
     endpoint.save()
-    pending = Delivery.objects.filter(endpoint=endpoint, due_at__isnull=False)
+    pending = Delivery.objects.filter(endpoint=endpoint).pending()
     # Locked in one order, as the delivery workers do.
     list(pending.select_for_update().order_by("id").values_list("id"))
     given_up = pending.update(

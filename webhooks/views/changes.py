@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from config.kernel.pages import FormPage
 from webhooks.forms.endpoints import EndpointFields, HeadersForm, HostConfirmation
 from webhooks.models import Delivery
+from webhooks.selectors import preview_deletion
 from webhooks.services import endpoints as services
 from webhooks.views.endpoints import MANAGER, OfEndpoint, suggested_projects, to_endpoint
 
@@ -90,7 +91,7 @@ class EndpointDisable(EndpointFormPage):
     template_name = "webhooks/disable.html"
 
     def form_context(self) -> dict[str, Any]:
-        pending = Delivery.objects.filter(endpoint=self.endpoint, due_at__isnull=False).count()
+        pending = Delivery.objects.filter(endpoint=self.endpoint).pending().count()
         return {**self.context(), "pending": pending}
 
     def save(self, form: Any) -> HttpResponse:
@@ -110,7 +111,7 @@ class EndpointDelete(EndpointFormPage):
         return {"host": self.endpoint.host}
 
     def form_context(self) -> dict[str, Any]:
-        return {**self.context(), "ending": services.preview_deletion(self.endpoint)}
+        return {**self.context(), "ending": preview_deletion(self.endpoint)}
 
     def save(self, form: HostConfirmation) -> HttpResponse:
         services.delete_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
