@@ -32,6 +32,12 @@ class Record(NamedTuple):
     request_id: str
 
 
+def kept_payload(event_id: UUID) -> bytes | None:
+    """The body of deliveries of an event of the organization in scope; None when the ledger no longer has it."""
+    record = AuditEvent.objects.filter(id=event_id).first()
+    return payload_of(record) if record else None
+
+
 def payload_of(record: AuditEvent | Record, message_id: str = "") -> bytes:
     """The body of a delivery: `{"type", "timestamp", "data"}` (Standard Webhooks), `data` being the whole record.
 

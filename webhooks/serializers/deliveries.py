@@ -4,12 +4,11 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audit.models import AuditEvent
 from audit.serializers import EVENT_PATTERN
 from config.kernel.api.fields import Choice, Id, PublicId, Text
 from config.kernel.api.serializers import PagedQuery, Record
 from webhooks.models import Attempt, Delivery
-from webhooks.payloads import payload_of
+from webhooks.payloads import kept_payload
 
 EVENT_LENGTH = 80
 OUTCOMES = Attempt.Outcome.values
@@ -46,8 +45,8 @@ class WholeDeliveryRecord(DeliveryRecord):
 
     def get_payload(self, row: Delivery) -> str | None:
         """Made of the ledger's record, as each attempt is."""
-        found = AuditEvent.objects.filter(id=row.event_id).first()
-        return payload_of(found).decode() if found else None
+        payload = kept_payload(row.event_id)
+        return None if payload is None else payload.decode()
 
 
 class AttemptRecord(Record):

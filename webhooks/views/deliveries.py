@@ -12,12 +12,11 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from audit.models import AuditEvent
 from config.kernel.errors import Absent
 from config.kernel.pages import FORM_INVALID, FormPage
 from webhooks.forms.deliveries import DeliveryFilter, ReplayForm
 from webhooks.models import Attempt, Delivery
-from webhooks.payloads import payload_of
+from webhooks.payloads import kept_payload
 from webhooks.services import deliveries as services
 from webhooks.views.endpoints import MANAGER, OfEndpoint, to_endpoint
 
@@ -54,10 +53,9 @@ class Sent:
 
 def sent_of(delivery: Delivery) -> Sent:
     """Made of the ledger's record, as each attempt makes it. One query."""
-    record = AuditEvent.objects.filter(id=delivery.event_id).first()
-    if record is None:
+    payload = kept_payload(delivery.event_id)
+    if payload is None:
         return Sent(None)
-    payload = payload_of(record)
     return Sent(json.dumps(json.loads(payload), indent=2, ensure_ascii=False), len(payload))
 
 
