@@ -1,7 +1,6 @@
 """The form that filters the ledger."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -9,7 +8,7 @@ from django import forms
 from audit.models import AuditEvent, AuditExport
 from audit.searching import Criteria
 from audit.words import MOST_WORDS, QUERY_LENGTH, words_in
-from config.kernel.events import EventType, declared_events
+from config.kernel.events import EventType, declared_by_noun
 
 ID_LENGTH = AuditEvent._meta.get_field("actor_id").max_length
 
@@ -17,7 +16,7 @@ ID_LENGTH = AuditEvent._meta.get_field("actor_id").max_length
 def event_choices() -> list[Any]:
     """Every declared event below its noun, which can be chosen as a whole."""
     choices: list[Any] = [("", "Every event")]
-    for noun, events in groupby(declared_events(), key=lambda event_type: event_type.subject):
+    for noun, events in declared_by_noun():
         choices.append((words_of(noun), [(f"{noun}.*", f"{noun}.*"), *map(choice_of, events)]))
     return choices
 

@@ -14,7 +14,7 @@ from config.kernel import errors
 from config.kernel.access import Access, AccessKind
 from config.kernel.api.schema import document
 from config.kernel.errors import TenantryError
-from config.kernel.events import declared_events
+from config.kernel.events import declared_by_noun
 from config.kernel.permissions import (
     DESCRIPTIONS,
     KEY_PERMISSIONS,
@@ -137,7 +137,7 @@ def _mark(held: bool) -> str:  # noqa: FBT001 - there is nothing else to pass
 def events_page() -> str:
     """The catalogue of events."""
     blocks = []
-    for subject, declared in groupby(declared_events(), key=attrgetter("subject")):
+    for subject, declared in declared_by_noun():
         rows = [
             [
                 f"`{event.name}`",

@@ -6,6 +6,8 @@ itself, so what is not declared cannot be emitted.
 
 import re
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 NAME = re.compile(r"^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$")
 
@@ -41,6 +43,11 @@ def declare(name: str, description: str, data: dict[str, str] | None = None) -> 
 def declared_events() -> list[EventType]:
     """All declarations by name."""
     return [_declared[name] for name in sorted(_declared)]
+
+
+def declared_by_noun() -> list[tuple[str, list[EventType]]]:
+    """The nouns by name, each with its declarations by name."""
+    return [(noun, list(events)) for noun, events in groupby(declared_events(), key=attrgetter("subject"))]
 
 
 def is_declared(event_type: EventType) -> bool:

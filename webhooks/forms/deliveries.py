@@ -1,13 +1,11 @@
 """Forms of the pages of deliveries."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from audit.forms import MomentField, words_of
-from webhooks.forms.endpoints import catalogue
+from audit.forms import MomentField, event_choices
 from webhooks.models import Delivery
 
 STATES = [
@@ -17,12 +15,6 @@ STATES = [
     (Delivery.State.FAILED.value, "Failed"),
 ]
 USUAL_SINCE = timedelta(days=1)
-
-
-def event_choices() -> list[Any]:
-    """Every declared event below its noun."""
-    grouped = [(words_of(noun), [(event.name, event.name) for event in events]) for noun, events in catalogue()]
-    return [("", "Every event"), *grouped]
 
 
 class DeliveryFilter(forms.Form):

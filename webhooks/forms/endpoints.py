@@ -1,7 +1,6 @@
 """Forms of the pages of endpoints."""
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from django import forms
 
 from audit.forms import words_of
 from config.kernel.errors import Invalid
-from config.kernel.events import EventType, declared_events
+from config.kernel.events import EventType, declared_by_noun
 from keys.forms.credentials import OnceForm
 from projects.models import Project
 from webhooks.models import Endpoint
@@ -22,11 +21,6 @@ HEADERS_LENGTH = 40_000
 URL_LENGTH = Endpoint._meta.get_field("url").max_length
 DESCRIPTION_LENGTH = Endpoint._meta.get_field("description").max_length
 AS_TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-
-
-def catalogue() -> list[tuple[str, list[EventType]]]:
-    """The nouns with their declared events."""
-    return [(noun, list(events)) for noun, events in groupby(declared_events(), key=lambda event: event.subject)]
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,9 @@ class EventsForm(forms.Form):
             chosen = {"which": ALL if everything else CHOSEN, "events": [] if everything else present}
             kwargs["initial"] = {**chosen, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
-        names = [name for noun, events in catalogue() for name in (f"{noun}.*", *(event.name for event in events))]
+        names = [
+            name for noun, events in declared_by_noun() for name in (f"{noun}.*", *(event.name for event in events))
+        ]
         # What the endpoint has stays choosable, also when a newer version no longer declares it.
         self.undeclared = [name for name in present if name not in names and name != EVERYTHING]
         field: forms.MultipleChoiceField = self.fields["events"]  # type: ignore[assignment]
@@ -82,7 +78,7 @@ class EventsForm(forms.Form):
         """The catalogue with what is ticked, which comes first."""
         ticked = set(self["events"].value() or [])
         found = []
-        for noun, declared in catalogue():
+        for noun, declared in declared_by_noun():
             events = [(event, event.name in ticked) for event in declared]
             whole = f"{noun}.*" in ticked
             chosen = whole + sum(is_ticked for _, is_ticked in events)

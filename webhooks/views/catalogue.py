@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from audit.forms import words_of
+from config.kernel.events import declared_by_noun
 from config.kernel.pages import Page
-from webhooks.forms.endpoints import catalogue
 from webhooks.views.endpoints import MANAGER, NAVIGATION
 
 
@@ -18,4 +18,4 @@ class EventCatalogue(Page):
     navigation = NAVIGATION
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        return self.show({"nouns": [(noun, words_of(noun), events) for noun, events in catalogue()]})
+        return self.show({"nouns": [(noun, words_of(noun), events) for noun, events in declared_by_noun()]})

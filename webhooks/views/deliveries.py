@@ -38,9 +38,9 @@ class DeliveryList(OfEndpoint):
         form = DeliveryFilter(request.GET)
         if not form.is_valid():
             return self.show({**self.context(), "form": form}, status=FORM_INVALID)
-        wanted = {name: value for name, value in form.cleaned_data.items() if value}
-        rows = Delivery.objects.filter(endpoint=self.endpoint, **wanted)
-        return self.show({**self.context(), "form": form, "filtered": bool(wanted), **self.listed(rows)})
+        wanted = form.cleaned_data
+        rows = Delivery.objects.matching(endpoint_id=self.endpoint.id, **wanted)
+        return self.show({**self.context(), "form": form, "filtered": any(wanted.values()), **self.listed(rows)})
 
 
 @dataclass(frozen=True)
