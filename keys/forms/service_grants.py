@@ -8,23 +8,16 @@ from django import forms
 from config.kernel.permissions import GRANT_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.credentials import permission_choices
 from orgs.models import ServiceAccount
-from projects.models import Project
-
-REFERENCE_LENGTH = 80
+from projects.forms.reference import ProjectReference
 
 
 class GrantForm(forms.Form):
     """Which product may do what, and where. Offers what `holder` may grant; the service judges what comes back."""
 
     service_account = forms.ChoiceField(label="Product", widget=forms.RadioSelect)
-    project = forms.CharField(
-        required=False,
-        max_length=REFERENCE_LENGTH,
+    project = ProjectReference(
         label="Only in the project",
         help_text="Its slug or id. Without one the product may act in the whole organization, in every project.",
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "list": "projects"}
-        ),
     )
     permissions = forms.MultipleChoiceField(
         label="It may",
@@ -45,15 +38,6 @@ class GrantForm(forms.Form):
         ]
         permission_field: forms.MultipleChoiceField = self.fields["permissions"]  # type: ignore[assignment]
         permission_field.widget.choices = permission_choices(GRANT_PERMISSIONS - (PERSONAL_PERMISSIONS - holder))
-
-    def clean_project(self) -> UUID | None:
-        reference = self.cleaned_data["project"]
-        if not reference:
-            return None
-        project = Project.objects.by_reference(reference)
-        if project is None:
-            raise forms.ValidationError("No project of this organization has this slug or id.")
-        return project.id
 
     def chosen_account(self) -> UUID:
         """The id of the account."""

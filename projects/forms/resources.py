@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from projects.models import Project
+from projects.forms.reference import ProjectReference
 from projects.resource_names import KIND_LENGTH, NAME_LENGTH, SERVICE_LENGTH
 
 NO_SPELLING = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
@@ -40,28 +40,15 @@ class ResourceForm(forms.Form):
         help_text="The product's own words for what can be done with it, separated by spaces.",
         widget=forms.TextInput(attrs=NO_SPELLING),
     )
-    project = forms.CharField(
-        required=False,
-        max_length=NAME_LENGTH,
-        label="Slug of its project",
-        help_text="Roles in that project then decide. Leave it empty for the whole organization.",
-        widget=forms.TextInput(attrs={**NO_SPELLING, "list": "projects"}),
+    project = ProjectReference(
+        label="Its project",
+        help_text="By slug or id. Roles in that project then decide. Leave it empty for the whole organization.",
     )
 
     def clean_scopes(self) -> list[str]:
         return self.cleaned_data["scopes"].split()
 
-    def clean_project(self) -> Project | None:
-        reference: str = self.cleaned_data["project"]
-        if not reference:
-            return None
-        project = Project.objects.by_reference(reference)
-        if project is None:
-            raise forms.ValidationError("No project of this organization has this slug.")
-        return project
-
     def wanted(self) -> dict[str, Any]:
         """The arguments of the service."""
         wanted = dict(self.cleaned_data)
-        project = wanted.pop("project")
-        return {**wanted, "project_id": project.id if project else None}
+        return {"project_id": wanted.pop("project"), **wanted}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django import forms
 
@@ -10,13 +9,12 @@ from audit.forms import words_of
 from config.kernel.errors import Invalid
 from config.kernel.events import EventType, declared_by_noun
 from keys.forms.credentials import OnceForm
-from projects.models import Project
+from projects.forms.reference import ProjectReference
 from webhooks.models import Endpoint
 from webhooks.services.addresses import FitUrl, fit_url
 
 ALL, CHOSEN = "all", "chosen"
 EVERYTHING = "*"
-REFERENCE_LENGTH = 80
 HEADERS_LENGTH = 40_000
 URL_LENGTH = Endpoint._meta.get_field("url").max_length
 DESCRIPTION_LENGTH = Endpoint._meta.get_field("description").max_length
@@ -106,12 +104,9 @@ class EndpointFields(EventsForm):
         help_text="What receives them, so that people recognize it later: “Slack of the platform team”.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    project = forms.CharField(
-        required=False,
-        max_length=REFERENCE_LENGTH,
+    project = ProjectReference(
         label="Only of the project",
         help_text="Its slug or id. Without one, events of the whole organization are sent.",
-        widget=forms.TextInput(attrs={**AS_TYPED, "list": "projects"}),
     )
     field_order = ["url", "description", "which", "events", "project"]
 
@@ -124,15 +119,6 @@ class EndpointFields(EventsForm):
             return fit_url(url)
         except Invalid as refusal:
             raise forms.ValidationError(refusal.extra["errors"]["url"]) from None
-
-    def clean_project(self) -> UUID | None:
-        reference = self.cleaned_data["project"]
-        if not reference:
-            return None
-        project = Project.objects.by_reference(reference)
-        if project is None:
-            raise forms.ValidationError("No project of this organization has this slug or id.")
-        return project.id
 
     def wanted(self) -> dict[str, Any]:
         """What the services take."""
