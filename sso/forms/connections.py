@@ -205,22 +205,6 @@ class GroupForm(AssignedRoleForm):
     field_order = ("group", "role")
 
 
-class NameConfirmation(forms.Form):
-    """The connection's name, typed to show that it is meant."""
-
-    confirm = forms.CharField(label="Confirmation", widget=forms.TextInput(attrs=AS_TYPED))
-
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.name = name
-
-    def clean_confirm(self) -> str:
-        """Exactly the name."""
-        if self.cleaned_data["confirm"].strip() != self.name:
-            raise forms.ValidationError(f"Type {self.name} to confirm.")
-        return self.name
-
-
 class LogFilter(forms.Form):
     """What the log is narrowed to."""
 

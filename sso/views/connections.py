@@ -12,13 +12,13 @@ from config.kernel.access import Admission, organization
 from config.kernel.errors import Absent
 from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import Permission
+from orgs.forms.confirmation import TypedConfirmation
 from orgs.forms.role_choice import role_arguments
 from orgs.models import CustomRole, EmailDomain, SignInPolicy
 from sso import addresses
 from sso.forms.connections import (
     ConnectionSettingsForm,
     GroupForm,
-    NameConfirmation,
     NewConnectionForm,
     OidcForm,
     SamlForm,
@@ -290,15 +290,15 @@ class ConnectionDelete(OfConnection, FormPage):
 
     access = {"GET": MANAGER, "POST": MANAGER.after_recent_proof()}
     template_name = "sso/connection_delete.html"
-    form_class = NameConfirmation
+    form_class = TypedConfirmation
 
     def form_arguments(self) -> dict[str, Any]:
-        return {"name": self.connection.name}
+        return {"words": self.connection.name}
 
     def form_context(self) -> dict[str, Any]:
         return {**self.context(), "ending": connections.preview_ending(self.connection)}
 
-    def save(self, form: NameConfirmation) -> HttpResponse:
+    def save(self, form: TypedConfirmation) -> HttpResponse:
         connections.delete_connection(actor=self.admission.principal, connection_id=self.connection.id)
         messages.success(self.request, f"{self.connection.name} is deleted.")
         return redirect("sso:connections", self.admission.organization.slug)

@@ -194,19 +194,3 @@ class RotateSecretForm(OnceForm):
         initial=24 * 3600,
         widget=forms.RadioSelect,
     )
-
-
-class HostConfirmation(forms.Form):
-    """The host of the endpoint's address, typed to show that it is meant."""
-
-    confirm = forms.CharField(label="Confirmation", widget=forms.TextInput(attrs=AS_TYPED))
-
-    def __init__(self, *args: Any, host: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.host = host
-
-    def clean_confirm(self) -> str:
-        """Exactly the host."""
-        if self.cleaned_data["confirm"].strip() != self.host:
-            raise forms.ValidationError(f"Type {self.host} to confirm.")
-        return self.host

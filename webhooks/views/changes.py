@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.pages import FormPage
-from webhooks.forms.endpoints import EndpointFields, HeadersForm, HostConfirmation
+from orgs.forms.confirmation import TypedConfirmation
+from webhooks.forms.endpoints import EndpointFields, HeadersForm
 from webhooks.models import Delivery
 from webhooks.selectors import preview_deletion
 from webhooks.services import endpoints as services
@@ -105,15 +106,15 @@ class EndpointDelete(EndpointFormPage):
 
     access = MANAGER.after_recent_proof()
     template_name = "webhooks/delete.html"
-    form_class = HostConfirmation
+    form_class = TypedConfirmation
 
     def form_arguments(self) -> dict[str, Any]:
-        return {"host": self.endpoint.host}
+        return {"words": self.endpoint.host}
 
     def form_context(self) -> dict[str, Any]:
         return {**self.context(), "ending": preview_deletion(self.endpoint)}
 
-    def save(self, form: HostConfirmation) -> HttpResponse:
+    def save(self, form: TypedConfirmation) -> HttpResponse:
         services.delete_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
         messages.success(self.request, f"The endpoint at {self.endpoint.host} is deleted.")
         return redirect("webhooks:list", self.admission.organization.slug)
