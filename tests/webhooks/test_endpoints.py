@@ -4,11 +4,11 @@ import pytest
 from django.db import transaction
 
 from audit.models import AuditEvent
-from config.kernel.errors import Absent, Conflict, Forbidden
+from config.kernel.errors import Conflict, Forbidden
 from config.kernel.tenancy.scope import tenant_scope
+from keys.services.tokens import create_token
 from orgs.encryption import unseal
-from orgs.models import CustomRole, Membership
-from projects.models import Project, ProjectMembership
+from orgs.models import Membership
 from projects.services.projects import archive_project
 from tests.api.rows import everything
 from tests.at_once import at_once
@@ -210,23 +210,15 @@ def test_a_project_must_be_an_active_one_of_the_organization(api, cast: Cast):
         assert Endpoint.objects.count() == 1
 
 
-def test_who_may_not_see_a_project_cannot_narrow_to_it(cast: Cast):
-    with tenant_scope(cast.acme.id), transaction.atomic():
-        role = CustomRole.objects.create(name="Hooks", permissions=["manage_webhooks"])
-        Membership.objects.filter(user=cast.viewer).update(role="custom", custom_role=role)
-        actor = cast.principal(cast.viewer)
-        options = {"actor": actor, "url": URL, "events": ["*"]}
-        with pytest.raises(Absent):
-            services.create_endpoint(**options, project_id=cast.project.id)
-        assert not Endpoint.objects.exists()
-        ProjectMembership.objects.create(
-            project=cast.project, membership=Membership.objects.get(user=cast.viewer), role="viewer"
-        )
-        endpoint, _ = services.create_endpoint(**options, project_id=cast.project.id)
-        assert endpoint.project_id == cast.project.id
-        other = Project.objects.create(name="Falcon", slug="falcon")
-        with pytest.raises(Absent):
-            services.update_endpoint(actor=actor, endpoint_id=endpoint.id, project_id=other.id)
+def test_who_manages_webhooks_may_narrow_to_any_project_as_they_may_have_the_events_of_all(api, cast: Cast):
+    _, token = create_token(
+        actor=cast.principal(cast.admin), user=cast.admin, name="Hooks", permissions=["manage_webhooks"]
+    )
+    client = api(token)
+    assert client.get("/api/v1/orgs/acme/projects/rocket").status_code == 403
+    for body in ({**BODY, "events": ["*"]}, {**BODY, "project": "rocket"}):
+        assert client.post(ENDPOINTS, body).status_code == 201
+    assert client.post(ENDPOINTS, {**BODY, "project": cast.foreign_project.public_id}).status_code == 404
 
 
 def test_a_change_tells_old_and_new_without_what_is_secret(api, cast: Cast):

@@ -64,7 +64,7 @@ def create_endpoint(
     endpoint = Endpoint(
         url=url,
         events=readable_patterns(events),
-        project=project_for(actor, project_id) if project_id else None,
+        project=project_for(project_id) if project_id else None,
         description=description.strip(),
         created_by=actor.id,
     )
@@ -104,7 +104,7 @@ def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Ch
     if "project_id" in changes and changes["project_id"] != endpoint.project_id:
         project_id = changes["project_id"]
         before = endpoint.project_id
-        endpoint.project = project_for(actor, project_id) if project_id else None
+        endpoint.project = project_for(project_id) if project_id else None
         told["project"] = [public_id("prj", one) if one else None for one in (before, endpoint.project_id)]
     if "headers" in changes and (changes["headers"] or endpoint.header_names):
         # Whether a value is another one is not asked: whoever sends headers replaces them.
