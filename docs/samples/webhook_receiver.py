@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from typing import Any
 
 TOLERANCE_SECONDS = 300
 MOST_BYTES = 1024 * 1024
+LENGTH = re.compile("[0-9]{1,20}")
 # In life: a table with a unique id, written in the transaction of the work.
 seen: set[str] = set()
 
@@ -58,13 +60,17 @@ class Receiver(BaseHTTPRequestHandler):
     """Answers at once; what takes long belongs into a queue of yours."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 20  # seconds, for whoever sends nothing more
 
     def do_POST(self) -> None:
         """One delivery."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MOST_BYTES:
-            return self.answer(413)
-        body = self.rfile.read(length)
+        # Tenantry always says how long a body is. After a body that stays unread, nothing more can be read.
+        length = self.headers.get("Content-Length")
+        if length is not None and not LENGTH.fullmatch(length):
+            return self.answer(400, close=True)
+        if length is None or int(length) > MOST_BYTES:
+            return self.answer(413, close=True)
+        body = self.rfile.read(int(length))
         try:
             event = verified(os.environ["WEBHOOK_SECRET"], self.headers, body)
         except Refused:
@@ -75,9 +81,11 @@ class Receiver(BaseHTTPRequestHandler):
             print(event["type"], message_id, flush=True)
         return self.answer(204)
 
-    def answer(self, status: int) -> None:
+    def answer(self, status: int, *, close: bool = False) -> None:
         """Without a body."""
         self.send_response(status)
+        if close:
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -50,6 +50,23 @@ class Sample:
         finally:
             connection.close()
 
+    def answer_to(self, lines: list[str]) -> int:
+        """The status that it answers to a POST with those headers alone, after which it has closed the connection."""
+        parts = urlsplit(self.url)
+        head = "\r\n".join(["POST / HTTP/1.1", "Host: localhost", *lines, "", ""])
+        with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=10) as connection:
+            connection.sendall(head.encode())
+            answer = b""
+            while piece := connection.recv(1000):
+                answer += piece
+        return int(answer.split()[1])
+
+    def break_off(self) -> None:
+        """Sends less than it announced."""
+        parts = urlsplit(self.url)
+        with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=10) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+
     def written(self) -> list[str]:
         """What it wrote, once it has ended."""
         self.process.terminate()
@@ -153,3 +170,28 @@ def test_a_sample_refuses_what_is_altered_foreign_or_old_and_works_once(
     assert foreign.post(body, headers()) == 400
     assert foreign.written() == []
     assert sample.written() == [f"{event.event} {event.public_id}"]
+
+
+MOST_BYTES = 1024 * 1024
+LENGTHS = [
+    ([], 413),
+    (["Transfer-Encoding: chunked"], 413),
+    ([f"Content-Length: {MOST_BYTES + 1}"], 413),
+    ([f"Content-Length: {10**15}"], 413),
+    (["Content-Length: -1"], 400),
+    (["Content-Length: +1"], 400),
+    (["Content-Length: 1e3"], 400),
+    (["Content-Length: many"], 400),
+    ([f"Content-Length: {'9' * 5000}"], 400),
+]
+
+
+def test_a_sample_reads_no_body_of_unknown_or_excessive_length_and_hangs_up(
+    start: Callable[[str], Sample],
+):
+    sample = start("whsec_" + "A" * 43 + "=")
+    answers = [(lines, sample.answer_to(lines)) for lines, _ in LENGTHS]
+    assert answers == LENGTHS
+    sample.break_off()
+    assert sample.post(b"x" * MOST_BYTES, {}) == 400
+    assert sample.written() == []
