@@ -37,7 +37,7 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         try:
             event = Webhook(os.environ["WEBHOOK_SECRET"]).verify(body, dict(self.headers))
-        except WebhookVerificationError:
+        except (WebhookVerificationError, ValueError):  # ValueError: a signature or body that is none
             return self.answer(400)
         message_id = self.headers["webhook-id"]
         if message_id not in seen:
