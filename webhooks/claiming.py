@@ -1,11 +1,9 @@
 """Which deliveries come next: those that are due, in turn between the endpoints, for this worker alone."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -14,12 +12,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.kernel.crypto import UnreadableError
-from config.kernel.identifiers import public_id
 from config.kernel.statements import read_by_index
 from config.kernel.tenancy.scope import system_scope
 from orgs.encryption import unseal
+from webhooks.arrays import array_of
 from webhooks.models import Endpoint
-from webhooks.payloads import Record, payload_of
+from webhooks.payloads import Message, messages_of
 from webhooks.signing import Keys, keys_of
 
 logger = structlog.get_logger()
@@ -31,8 +29,6 @@ LOOKED_AT = 500
 MOST_REMEMBERED = 5000
 # Before the id of every endpoint.
 BEGINNING = str(UUID(int=0))
-# orjson reads an integer beyond 64 bits as a float, which is another number. It has 19 digits at least.
-LONG_NUMBER = re.compile("[0-9]{19}")
 
 # The endpoints that have something waiting are found by leaps through the index (endpoint_id, due_at), whatever the
 # number of their deliveries is.
@@ -76,11 +72,6 @@ SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM loo
 FROM (VALUES (1)) AS always (one) LEFT JOIN (claimed JOIN picked ON picked.id = claimed.id) ON true
 ORDER BY picked.due_at, claimed.id
 """
-RECORDS = """
-SELECT id::text, id, org_id, created_at, event, actor_kind, actor_id, actor_label, target_kind, target_id,
-    target_label, result, data::text, host(ip), user_agent, request_id
-FROM audit_event WHERE id = ANY(%s::uuid[])
-"""
 RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::uuid[]) AND claimed_until = %s"
 
 
@@ -93,13 +84,6 @@ class Target:
     url: str = field(repr=False)
     headers: tuple[str, ...] = field(repr=False)
     keys: Keys = field(repr=False)
-
-
-class Message(NamedTuple):
-    """What is sent: its `webhook-id`, and the body."""
-
-    id: str
-    body: bytes
 
 
 class Claim(NamedTuple):
@@ -152,7 +136,7 @@ class Claims:
         with system_scope("deliveries that a worker does not get to"), transaction.atomic():
             for until in {claim.until for claim in claims}:
                 with connection.cursor() as cursor:
-                    cursor.execute(RELEASE, [[claim.id for claim in claims if claim.until == until], until])
+                    cursor.execute(RELEASE, [array_of([claim.id for claim in claims if claim.until == until]), until])
 
     def _claimed(self, most: int, room: int, rooms: Mapping[str, int], until: datetime) -> list[_Row]:
         with connection.cursor() as cursor:
@@ -174,7 +158,7 @@ class Claims:
 
     def _read(self, rows: list[_Row], until: datetime) -> list[Claim]:
         targets = self._targets_of(rows)
-        messages = _messages_of({row.event_id for row in rows})
+        messages = messages_of({row.event_id for row in rows})
         return [
             Claim(
                 id=row.id, target=targets[row.endpoint_id], message=messages.get(row.event_id), tries=row.tries,
@@ -207,21 +191,3 @@ def _target(endpoint: Endpoint) -> Target:
     given = orjson.loads(unseal(endpoint, "headers")) if endpoint.headers else {}
     headers = tuple(f"{name}: {value}" for name, value in given.items())
     return Target(str(endpoint.id), str(endpoint.org_id), endpoint.url, headers, keys_of(endpoint))
-
-
-def _messages_of(records: set[str]) -> dict[str, Message]:
-    """By record."""
-    with connection.cursor() as cursor:
-        cursor.execute(RECORDS, [list(records)])
-        found = cursor.fetchall()
-    messages = {}
-    for key, *row in found:
-        message_id = public_id("evt", row[0])
-        record = Record._make((*row[:11], _data_of(row[11]), *row[12:]))
-        messages[key] = Message(message_id, payload_of(record, message_id))
-    return messages
-
-
-def _data_of(text: str) -> Any:
-    """As the ledger itself reads it."""
-    return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)

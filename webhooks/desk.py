@@ -16,7 +16,7 @@ from webhooks.recording import Result, give_up, record_results
 logger = structlog.get_logger()
 
 # For each connection: one delivery that is on its way, and others to follow it without waiting for the database.
-TAKEN_FOR_EACH = 6
+TAKEN_FOR_EACH = 12
 MOST_WRITTEN = 500
 # How often the outbox is looked at, and the deliveries while nothing ends; more rarely when there is much to do anyway.
 LOOK_SECONDS = 0.1

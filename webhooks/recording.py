@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
 import structlog
 from django.db import connection, transaction
 
 from config.kernel.statements import read_by_index
 from config.kernel.tenancy.scope import system_scope, tenant_scope
+from webhooks.arrays import array_of, array_of_texts
 from webhooks.claiming import Claim
 from webhooks.ladder import next_attempt, patience
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -18,6 +18,11 @@ from webhooks.sending import Answer
 
 logger = structlog.get_logger()
 
+# Members of enumerations are looked up by a function, each time.
+DELIVERED, GONE = Attempt.Outcome.DELIVERED, Attempt.Outcome.GONE
+IS_DELIVERED, IS_PENDING, HAS_FAILED = (
+    state.value for state in (Delivery.State.DELIVERED, Delivery.State.PENDING, Delivery.State.FAILED)
+)
 FAILING_FOR = timedelta(days=5)
 LONGEST_DETAIL = Attempt._meta.get_field("detail").max_length
 # Statuses by which a receiver asks for patience with all that is meant for it (RFC 6585, RFC 9110).
@@ -31,7 +36,7 @@ WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 FARINGS = """
 UPDATE webhook_endpoint AS e SET failing_since = found.failing_since, held_until = found.held_until
-FROM json_to_recordset(%s::json) AS found (endpoint uuid, failing_since timestamptz, held_until timestamptz)
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS found (endpoint, failing_since, held_until)
 WHERE e.id = found.endpoint
 """
 # A delivery that somebody has given up meanwhile stays so, and one that was put on the ladder anew stays due, unless it
@@ -39,10 +44,12 @@ WHERE e.id = found.endpoint
 _COUNTS = "(result.state = 'delivered' OR (d.state = 'pending' AND d.tries = result.tries))"
 RESULTS = f"""
 WITH result AS (
-    SELECT * FROM json_to_recordset(%s::json) AS result (
-        delivery uuid, organization uuid, attempt uuid, began timestamptz, ended timestamptz, number int, outcome text,
-        status int, milliseconds int, detail text, response text, state text, due timestamptz,
-        tries int, until timestamptz
+    SELECT * FROM unnest(
+        %s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::int[], %s::text[], %s::int[], %s::int[],
+        %s::text[], %s::timestamptz[], %s::int[], %s::timestamptz[], %s::text[], %s::text[]
+    ) AS result (
+        delivery, attempt, began, ended, number, outcome, status, milliseconds,
+        state, due, tries, until, detail, response
     )
 ),
 changed AS (
@@ -59,12 +66,12 @@ changed AS (
         attempts = result.number, last_outcome = result.outcome, last_status = result.status,
         updated_at = result.ended
     FROM result WHERE d.id = result.delivery
-    RETURNING d.id
+    RETURNING d.id, d.org_id
 )
 INSERT INTO webhook_attempt (
     id, org_id, created_at, delivery_id, number, outcome, status, milliseconds, detail, response
 )
-SELECT attempt, organization, began, delivery, number, outcome, status, milliseconds, detail, response
+SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response
 FROM result JOIN changed ON changed.id = result.delivery
 ON CONFLICT (id) DO NOTHING -- a commit whose answer was lost is repeated
 """  # noqa: S608 - a condition of ours
@@ -74,9 +81,8 @@ INSERT INTO webhook_endpoint_hour AS kept (
 )
 SELECT gen_random_uuid(), e.org_id, now(), now(), e.id, made.hour, made.delivered, made.failed, made.milliseconds,
     made.slowest
-FROM json_to_recordset(%s::json) AS made (
-    endpoint uuid, hour timestamptz, delivered int, failed int, milliseconds bigint, slowest int
-)
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::int[], %s::int[], %s::bigint[], %s::int[])
+    AS made (endpoint, hour, delivered, failed, milliseconds, slowest)
 JOIN webhook_endpoint e ON e.id = made.endpoint
 ON CONFLICT (endpoint_id, hour) DO UPDATE SET
     delivered = kept.delivered + excluded.delivered, failed = kept.failed + excluded.failed,
@@ -94,14 +100,14 @@ class Result(NamedTuple):
 
     claim: Claim
     answer: Answer
-    attempt_id: UUID
+    attempt_id: str
     began: datetime
     ended: datetime
 
     @property
     def succeeded(self) -> bool:
         """Whether it delivered."""
-        return self.answer.outcome == Attempt.Outcome.DELIVERED
+        return self.answer.outcome is DELIVERED
 
 
 @dataclass(slots=True)
@@ -125,7 +131,7 @@ class _Faring:
             self.failing_since = None
             return
         self.failing_since = self.failing_since or result.began
-        self.is_gone = self.is_gone or answer.outcome == Attempt.Outcome.GONE
+        self.is_gone = self.is_gone or answer.outcome is GONE
         if answer.status in BUSY and answer.retry_after:
             until = result.ended + timedelta(seconds=patience(answer.retry_after))
             self.held_until = max(self.held_until or until, until)
@@ -148,9 +154,9 @@ def record_results(results: list[Result]) -> None:
                 found[result.claim.target.id].add(result)
         with connection.cursor() as cursor:
             if changed := [each for each, faring in found.items() if before[each] != faring.judgement]:
-                cursor.execute(FARINGS, [_fared(changed, found)])
-            cursor.execute(RESULTS, [_rows(results)])
-            cursor.execute(HOURS, [_hours(results)])
+                cursor.execute(FARINGS, _fared(changed, found))
+            cursor.execute(RESULTS, _columns(results))
+            cursor.execute(HOURS, _hours(results))
     _disable(results, found)
 
 
@@ -158,71 +164,58 @@ def give_up(claims: list[Claim], now: datetime) -> None:
     """Ends deliveries of records that the ledger no longer has."""
     if claims:
         with system_scope("deliveries of records that are gone"), connection.cursor() as cursor:
-            cursor.execute(LOST, [now, now, [claim.id for claim in claims]])
+            cursor.execute(LOST, [now, now, array_of([claim.id for claim in claims])])
 
 
 def _farings(endpoints: set[str]) -> dict[str, _Faring]:
     with connection.cursor() as cursor:
-        cursor.execute(ENDPOINTS, [list(endpoints)])
+        cursor.execute(ENDPOINTS, [array_of(list(endpoints))])
         return {row[0]: _Faring(*row[1:]) for row in cursor.fetchall()}
 
 
-def _fared(endpoints: list[str], found: dict[str, _Faring]) -> str:
-    """What is to be kept of those endpoints, as JSON."""
-    rows = []
-    for endpoint_id in endpoints:
-        failing_since, held_until = found[endpoint_id].judgement
-        rows.append({"endpoint": endpoint_id, "failing_since": failing_since, "held_until": held_until})
-    return orjson.dumps(rows).decode()
+def _fared(endpoints: list[str], found: dict[str, _Faring]) -> list[str]:
+    """What is to be kept of those endpoints, as columns."""
+    judgements = [found[endpoint_id].judgement for endpoint_id in endpoints]
+    return [array_of(column) for column in (endpoints, *zip(*judgements, strict=True))]
 
 
-def _rows(results: list[Result]) -> str:
-    """The results as JSON, which is by far the cheapest way to hand many rows over."""
-    rows = []
-    for result in sorted(results, key=_delivery_of):
-        claim, answer = result.claim, result.answer
-        due = None if result.succeeded else next_attempt(claim.tries + 1, result.ended, answer.retry_after)
-        pending = Delivery.State.FAILED if due is None else Delivery.State.PENDING
-        rows.append(
-            {
-                "delivery": claim.id,
-                "organization": claim.target.org_id,
-                "attempt": result.attempt_id,
-                "began": result.began,
-                "ended": result.ended,
-                "number": claim.attempts + 1,
-                "outcome": answer.outcome.value,
-                "status": answer.status,
-                "milliseconds": answer.milliseconds,
-                "detail": answer.detail[:LONGEST_DETAIL],
-                "response": answer.response,
-                "state": Delivery.State.DELIVERED.value if result.succeeded else pending.value,
-                "due": due,
-                "tries": claim.tries,
-                "until": claim.until,
-            }
-        )
-    return orjson.dumps(rows).decode()
+def _columns(results: list[Result]) -> list[str]:
+    """The results, in the order in which their deliveries are locked."""
+    rows = [_row(result) for result in sorted(results, key=_delivery_of)]
+    *columns, details, responses = zip(*rows, strict=True)
+    return [*map(array_of, columns), array_of_texts(details), array_of_texts(responses)]
 
 
 def _delivery_of(result: Result) -> str:
     return result.claim.id
 
 
-def _hours(results: list[Result]) -> str:
-    """What is to be added for each endpoint and hour, as JSON."""
-    found: dict[tuple[str, datetime], dict[str, Any]] = {}
+def _row(result: Result) -> tuple[Any, ...]:
+    claim, answer = result.claim, result.answer
+    if result.succeeded:
+        state, due = IS_DELIVERED, None
+    else:
+        due = next_attempt(claim.tries + 1, result.ended, answer.retry_after)
+        state = HAS_FAILED if due is None else IS_PENDING
+    return (
+        claim.id, result.attempt_id, result.began, result.ended, claim.attempts + 1, answer.outcome, answer.status,
+        answer.milliseconds, state, due, claim.tries, claim.until, answer.detail[:LONGEST_DETAIL], answer.response,
+    )  # fmt: skip
+
+
+def _hours(results: list[Result]) -> list[str]:
+    """What is to be added for each endpoint and hour, as columns."""
+    found: dict[tuple[str, datetime], list[int]] = {}
     for result in results:
-        endpoint, hour = result.claim.target.id, result.began.replace(minute=0, second=0, microsecond=0)
-        milliseconds = result.answer.milliseconds
-        row = found.get((endpoint, hour))
-        if row is None:
-            row = {"endpoint": endpoint, "hour": hour, "delivered": 0, "failed": 0, "milliseconds": 0, "slowest": 0}
-            found[endpoint, hour] = row
-        row["delivered" if result.succeeded else "failed"] += 1
-        row["milliseconds"] += milliseconds
-        row["slowest"] = max(row["slowest"], milliseconds)
-    return orjson.dumps([found[pair] for pair in sorted(found)]).decode()
+        began, milliseconds = result.began, result.answer.milliseconds
+        hour = began.replace(minute=0, second=0, microsecond=0)
+        counts = found.setdefault((result.claim.target.id, hour), [0, 0, 0, 0])
+        counts[0 if result.succeeded else 1] += 1
+        counts[2] += milliseconds
+        counts[3] = max(counts[3], milliseconds)
+    # In one order, so that two workers do not wait for each other.
+    rows = [(*pair, *counts) for pair, counts in sorted(found.items())]
+    return [array_of(column) for column in zip(*rows, strict=True)]
 
 
 def _disable(results: list[Result], found: dict[str, _Faring]) -> None:

@@ -25,12 +25,13 @@ IDLE_SECONDS, LONGEST_CONNECTION = 30, 300
 MOST_READ = 64 * 1024
 OURS = (
     "Content-Type: application/json",
-    "Accept: */*",
     "Accept-Encoding: identity",
     # Nothing is asked before the body is sent.
     "Expect:",
 )
 NUL, REPLACEMENT = "\x00", "\ufffd"
+# Members of enumerations are looked up by a function, each time.
+DELIVERED = Attempt.Outcome.DELIVERED
 OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
 # libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
 _UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
@@ -351,7 +352,7 @@ def _judged(call: Call, status: int | None, code: int, *, is_forbidden: bool) ->
     if status is None:
         return _without_answer(call, code, is_forbidden=is_forbidden)
     if status < REDIRECT:
-        return Attempt.Outcome.DELIVERED, ""
+        return DELIVERED, ""
     if status < ERROR:
         return Attempt.Outcome.REDIRECTED, f"The receiver answered {status}, and redirects are not followed."
     if status == GONE:

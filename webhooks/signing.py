@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+from binascii import b2a_base64
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -67,7 +68,7 @@ def _begun(key: bytes) -> hmac.HMAC:
 
 
 def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
+    return b2a_base64(raw, newline=False).decode()
 
 
 def _bytes_of(text: str, prefix: str) -> bytes:

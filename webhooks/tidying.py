@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.models import first_id_at
 from config.kernel.tenancy.scope import system_scope
-from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
+from webhooks.models import Delivery, Endpoint, EndpointHour
 
 BATCH = 2000
 # Longer than a replay reaches back, or one that is on its way would send again what had been delivered.
@@ -41,5 +41,4 @@ def _forget_batch(over: QuerySet[Delivery]) -> int:
     ids = list(over.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:BATCH])
     if not ids:
         return 0
-    Attempt.objects.filter(delivery_id__in=ids).delete_all()
     return Delivery.objects.filter(id__in=ids).delete_all()

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from typeid import TypeID
+from typeid import TypeID, base32
 from typeid.errors import TypeIDException
 
 from config.kernel.errors import Absent
@@ -12,7 +12,12 @@ LONGEST = 80
 
 def public_id(prefix: str, value: UUID) -> str:
     """`org_01h455vb4pex5vsknk084sn02q` for prefix "org" and a UUID."""
-    return str(TypeID.from_uuid(value, prefix=prefix))  # type: ignore[arg-type] # it takes the standard library's too
+    return f"{prefix}_{base32.encode(value.bytes)}"
+
+
+def public_id_of_text(prefix: str, value: str) -> str:
+    """The same of a UUID that is a text already, as PostgreSQL writes it."""
+    return f"{prefix}_{base32.encode(bytes.fromhex(value.replace('-', '')))}"
 
 
 def parse_public_id(prefix: str, text: str) -> UUID | None:

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from audit.models import AuditBeginning, AuditBlock, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
-from config.kernel.tenancy.models import TenantModel
+from config.kernel.tenancy.models import TenantForeignKey, TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
 from orgs.models import (
@@ -285,3 +285,14 @@ def test_the_runtime_role_cannot_lift_the_protection(ledger: AuditEvent, stateme
 def test_the_ledger_of_an_organization_is_not_erased_before_its_time(ledger: AuditEvent):
     with pytest.raises(ProgrammingError, match="not due"), transaction.atomic():
         rows(f"SELECT audit_erase_organization('{ledger.org_id}')")
+
+
+def test_postgresql_checks_every_reference_between_tenant_tables_but_these():
+    """Each of these says beside its declaration what keeps it right."""
+    unchecked = {
+        f"{field.model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, TenantForeignKey) and not field.is_checked
+    }
+    assert unchecked == {"webhooks.Attempt.delivery"}

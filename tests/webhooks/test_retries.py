@@ -1,13 +1,15 @@
 """When deliveries are tried again, and when no more: with a moved clock and a receiver that answers what it is told."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from threading import Event, Thread
+from uuid import UUID
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook
@@ -581,3 +583,52 @@ def test_results_of_many_endpoints_are_written_with_as_many_queries_as_of_one(we
     with CaptureQueriesContext(connection) as of_many:
         record_results([answered(claim, 503, 600) for claim in claims[1:]])
     assert len(of_many) == len(of_one)
+
+
+def test_attempts_go_with_their_delivery_whoever_deletes_it(webhooks):
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    claims = claims_of(webhooks, endpoint, 3)
+    record_results([answered(claim, 500) for claim in claims])
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Attempt.objects.count() == 3
+        Delivery.objects.filter(id=claims[0].id).delete_all()
+        assert {str(row.delivery_id) for row in Attempt.objects.all()} == {claim.id for claim in claims[1:]}
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM webhook_delivery WHERE id = %s", [claims[1].id])
+        assert [str(row.delivery_id) for row in Attempt.objects.all()] == [claims[2].id]
+        endpoints.delete_endpoint(actor=webhooks.cast.principal(webhooks.cast.owner), endpoint_id=endpoint.id)
+        assert Attempt.objects.count() == 0
+
+
+def test_a_result_that_is_written_while_its_delivery_is_deleted_leaves_nothing(committed_cast):
+    """The deletion waits for the worker's lock, and sees then what the worker has written."""
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (claim,) = claims_of(webhooks, endpoint, 1)
+
+    def delete():
+        with tenant_scope(committed_cast.acme.id):
+            Delivery.objects.filter(id=claim.id).delete_all()
+        connection.close()
+
+    with transaction.atomic():
+        record_results([answered(claim, 500)])
+        deleting = Thread(target=delete)
+        deleting.start()
+        deleting.join(0.5)
+        assert deleting.is_alive()
+    deleting.join(10)
+    with tenant_scope(committed_cast.acme.id):
+        assert (Delivery.objects.count(), Attempt.objects.count()) == (0, 0)
+
+
+def test_an_attempt_belongs_to_the_organization_of_its_delivery(webhooks):
+    """Whatever a worker took the delivery's organization to be."""
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (claim,) = claims_of(webhooks, endpoint, 1)
+    mistaken = claim._replace(target=replace(claim.target, org_id=str(webhooks.cast.globex.id)))
+    record_results([answered(mistaken, 500)])
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Attempt.objects.get().delivery_id == UUID(claim.id)
+    with tenant_scope(webhooks.cast.globex.id):
+        assert Attempt.objects.count() == 0

@@ -118,6 +118,8 @@ class Endpoint(TenantModel):
 class EndpointHour(TenantModel):
     """What became of the attempts of one endpoint in one hour (UTC), from which its health is told."""
 
+    is_referenced = False
+
     endpoint = TenantForeignKey(Endpoint, models.CASCADE, db_index=False, related_name="hours")
     hour = models.DateTimeField()
     delivered = models.PositiveIntegerField(default=0)

@@ -16,6 +16,7 @@ class OutboxEntry(TenantModel):
     """
 
     exported = False
+    is_referenced = False
 
     id = models.UUIDField(primary_key=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

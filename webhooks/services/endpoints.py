@@ -19,7 +19,7 @@ from orgs.encryption import seal
 from orgs.models import Membership
 from orgs.services.authority import lock_organization
 from webhooks import events as declared
-from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
+from webhooks.models import Delivery, Endpoint, EndpointHour
 from webhooks.patterns import readable_patterns
 from webhooks.services.addresses import FitUrl, checked_headers
 from webhooks.services.authority import locked_endpoint, project_for, require_webhook_manager
@@ -167,7 +167,6 @@ def delete_endpoint(*, actor: Principal, endpoint_id: UUID) -> None:
     require_webhook_manager(actor)
     target, data = endpoint_target(endpoint), {"url": told_url(endpoint.url), **project_data(endpoint)}
     # By hand, each in one statement: Django would fetch every delivery to see what hangs on it.
-    Attempt.objects.filter(delivery__endpoint=endpoint).delete_all()
     Delivery.objects.filter(endpoint=endpoint).delete_all()
     EndpointHour.objects.filter(endpoint=endpoint).delete_all()
     endpoint.delete()

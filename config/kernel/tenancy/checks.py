@@ -57,7 +57,7 @@ def _check_tenant_model(model: type[models.Model]) -> list[CheckMessage]:
         target = field.related_model
         if not (isinstance(target, type) and issubclass(target, TenantModel)):
             continue
-        if not isinstance(field, TenantForeignKey) or field.name not in keyed:
+        if not isinstance(field, TenantForeignKey) or (field.is_checked and field.name not in keyed):
             problems.append(
                 Error(
                     f"{model._meta.label}.{field.name} can point into another organization.",

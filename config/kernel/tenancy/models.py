@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import uuid_utils
 import uuid_utils.compat
 from django.db import models
 from django.db.models.signals import class_prepared
@@ -16,6 +17,11 @@ Row = TypeVar("Row", bound=models.Model)
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): ids sort by time, which every list and its cursor rely on."""
     return uuid_utils.compat.uuid7()
+
+
+def new_text_id() -> str:
+    """The same as a text, at a fraction of what a UUID costs, for rows that never become models here."""
+    return str(uuid_utils.uuid7())
 
 
 class TenantQuerySet(models.QuerySet[Row]):
@@ -38,7 +44,12 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: igno
 
 
 class TenantModel(models.Model):
-    """A row of one organization: UUIDv7 key, `org_id`, forced row-level security (added to every subclass)."""
+    """A row of one organization: UUIDv7 key, `org_id`, forced row-level security (added to every subclass).
+
+    `is_referenced`: other tenant tables may point at it, which takes an index more. Say no where rows are many.
+    """
+
+    is_referenced: ClassVar[bool] = True
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     org_id = models.UUIDField(default=current_organization_id, editable=False)
@@ -52,15 +63,21 @@ class TenantModel(models.Model):
 
 
 class TenantForeignKey(models.ForeignKey):
-    """A foreign key between tenant tables. The database constraint is SameOrganization's composite key."""
+    """A foreign key between tenant tables. The database constraint is SameOrganization's composite key.
 
-    def __init__(self, to: Any, on_delete: Any, **kwargs: Any) -> None:
+    With `is_checked` false there is none: where rows are many, and it is said beside it what keeps them right.
+    """
+
+    def __init__(self, to: Any, on_delete: Any, *, is_checked: bool = True, **kwargs: Any) -> None:
         kwargs["db_constraint"] = False
         super().__init__(to, on_delete, **kwargs)
+        self.is_checked = is_checked
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("db_constraint", None)
+        if not self.is_checked:
+            kwargs["is_checked"] = False
         return name, path, args, kwargs
 
 
@@ -69,14 +86,13 @@ def _add_tenant_constraints(sender: type[models.Model], **_kwargs: Any) -> None:
     if not issubclass(sender, TenantModel) or sender._meta.abstract or sender._meta.proxy:
         return
     table = sender._meta.db_table
-    added: list[models.constraints.BaseConstraint] = [
-        TenantPolicy(name=f"{table}_policy"),
-        models.UniqueConstraint(fields=["org_id", "id"], name=f"{table}_org_id"),
-    ]
+    added: list[models.constraints.BaseConstraint] = [TenantPolicy(name=f"{table}_policy")]
+    if sender.is_referenced:
+        added.append(models.UniqueConstraint(fields=["org_id", "id"], name=f"{table}_org_id"))
     added += [
         SameOrganization(field=field.name, name=f"{table}_{field.name}_org")
         for field in sender._meta.local_fields
-        if isinstance(field, TenantForeignKey)
+        if isinstance(field, TenantForeignKey) and field.is_checked
     ]
     present = {constraint.name for constraint in sender._meta.constraints}
     sender._meta.constraints = [
