@@ -29,6 +29,9 @@ APPS = [
     "webhooks",
 ]
 
+# The same for workers of some apps alone, which draw no pages: this admin loads none.
+PAGELESS = [app.replace("django.contrib.admin", "django.contrib.admin.apps.SimpleAdminConfig") for app in APPS]
+
 # Rows that belong to no single organization: sign-in identity, names and status, and what Django itself keeps.
 GLOBAL_MODELS = {
     "account.EmailAddress",

@@ -311,7 +311,7 @@ from config.schedule import *  # noqa: E402,F403 - each name there is a setting
 
 CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
 
-INSTALLED_APPS = installed.APPS
+INSTALLED_APPS = installed.PAGELESS if TENANTRY_WORKER_APPS else installed.APPS
 TENANTRY_GLOBAL_MODELS = installed.GLOBAL_MODELS
 MIDDLEWARE = installed.MIDDLEWARE
 

@@ -52,25 +52,23 @@ picked AS (
     JOIN webhook_endpoint e ON e.id = looked_at.endpoint_id
         AND e.state = 'enabled' AND (e.held_until IS NULL OR e.held_until <= %(now)s)
     JOIN orgs_organization o ON o.id = e.org_id AND o.status = 'active'
-    LEFT JOIN json_each_text(%(rooms)s::json) AS known ON known.key::uuid = e.id
     CROSS JOIN LATERAL (
         SELECT due.id, due.due_at FROM webhook_delivery due
         WHERE due.endpoint_id = e.id AND due.due_at <= %(now)s
             AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s)
-        ORDER BY due.due_at LIMIT COALESCE(known.value::int, %(room)s)
+        ORDER BY due.due_at LIMIT COALESCE((%(rooms)s::jsonb ->> e.id::text)::int, %(room)s)
         FOR UPDATE SKIP LOCKED
     ) AS d
     LIMIT %(most)s
 ),
 claimed AS (
-    UPDATE webhook_delivery SET claimed_until = %(until)s WHERE id = ANY(ARRAY(SELECT id FROM picked))
-    RETURNING id, org_id, endpoint_id, event_id, tries, attempts
+    UPDATE webhook_delivery AS d SET claimed_until = %(until)s FROM picked WHERE d.id = picked.id
+    RETURNING picked.version, d.id, d.org_id, d.endpoint_id, d.event_id, d.tries, d.attempts, d.due_at
 )
 SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM looked_at),
-    picked.version, claimed.id::text, claimed.org_id::text, claimed.endpoint_id::text, claimed.event_id::text,
-    claimed.tries, claimed.attempts
-FROM (VALUES (1)) AS always (one) LEFT JOIN (claimed JOIN picked ON picked.id = claimed.id) ON true
-ORDER BY picked.due_at, claimed.id
+    version, id::text, org_id::text, endpoint_id::text, event_id::text, tries, attempts
+FROM (VALUES (1)) AS always (one) LEFT JOIN claimed ON true
+ORDER BY due_at, id
 """
 RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::uuid[]) AND claimed_until = %s"
 

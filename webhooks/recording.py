@@ -66,13 +66,13 @@ changed AS (
         attempts = result.number, last_outcome = result.outcome, last_status = result.status,
         updated_at = result.ended
     FROM result WHERE d.id = result.delivery
-    RETURNING d.id, d.org_id
+    RETURNING d.org_id, result.*
 )
 INSERT INTO webhook_attempt (
     id, org_id, created_at, delivery_id, number, outcome, status, milliseconds, detail, response
 )
 SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response
-FROM result JOIN changed ON changed.id = result.delivery
+FROM changed
 ON CONFLICT (id) DO NOTHING -- a commit whose answer was lost is repeated
 """  # noqa: S608 - a condition of ours
 HOURS = """

@@ -177,18 +177,15 @@ class Sender:
 
     def __init__(self, connections: int) -> None:
         self._free = [_Handle() for _ in range(connections)]
-        self._watched: set[int] = set()
         self._busy: set[_Handle] = set()
         # libcurl begins and ends to wait for each answer by itself, which costs nothing here and two calls with epoll.
         self._poll = select.poll()
-        self._deadline: float | None = None
         self._waking, self._waker = socket.socketpair()
         for each in (self._waking, self._waker):
             each.settimeout(0)
         self._poll.register(self._waking, select.POLLIN)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
         self._resolver = Resolver(self.wake)
         self._waiting: set[_Handle] = set()
@@ -249,12 +246,16 @@ class Sender:
 
     def wait(self, seconds: float) -> list[Answer]:
         """What was answered, or failed, by the time something is or `seconds` are over."""
-        now = time.monotonic()
-        if self._deadline is not None:
-            seconds = min(seconds, max(self._deadline - now, 0.0))
+        # Asked once a turn, which is cheaper than being told by libcurl each time that it changes.
+        patience = self._multi.timeout()
+        if patience == 0:
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            patience = self._multi.timeout()
+        if patience >= 0:
+            seconds = min(seconds, patience / 1000)
         if self._waiting:
             latest = min(handle.began for handle in self._waiting) + CONNECT_SECONDS
-            seconds = min(seconds, max(latest - now, 0.0))
+            seconds = min(seconds, max(latest - time.monotonic(), 0.0))
         for descriptor, found in self._poll.poll(seconds * 1000):
             if descriptor == self._waking.fileno():
                 self._waking.recv(1024)
@@ -264,8 +265,7 @@ class Sender:
                 pycurl.CSELECT_OUT if found & ~select.POLLIN else 0
             )
             self._multi.socket_action(descriptor, ready)
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self._deadline = None
+        if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return self._look_for_hosts() + self._ended() if self._waiting else self._ended()
 
@@ -300,15 +300,10 @@ class Sender:
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         """libcurl says what it waits for at a socket."""
         if event != pycurl.POLL_REMOVE:
-            self._watched.add(descriptor)
             self._poll.register(descriptor, _EVENTS[event])
-        elif descriptor in self._watched:
-            self._watched.discard(descriptor)
+            return
+        with suppress(KeyError):
             self._poll.unregister(descriptor)
-
-    def _set_timer(self, milliseconds: int) -> None:
-        """libcurl says when it wants to be called without anything having come."""
-        self._deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
     def _ended(self) -> list[Answer]:
         answers = []

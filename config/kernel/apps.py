@@ -2,11 +2,11 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, module_has_submodule
 
 
 class KernelConfig(AppConfig):
@@ -26,4 +26,7 @@ class KernelConfig(AppConfig):
         post_migrate.connect(grant_after_last_app, dispatch_uid="tenantry.grants")
         # Without its application Celery would send tasks to a broker of its own choosing.
         import_module(settings.TENANTRY_CELERY)
-        autodiscover_modules("events", "tasks")
+        autodiscover_modules("events")
+        for app in settings.TENANTRY_WORKER_APPS or [each.name for each in apps.get_app_configs()]:
+            if module_has_submodule(import_module(app), "tasks"):
+                import_module(f"{app}.tasks")
