@@ -20,7 +20,7 @@ from orgs.services.organizations import disable_organization, enable_organizatio
 from tests.at_once import at_once
 from tests.webhooks.conftest import Webhooks
 from webhooks import claiming, recording
-from webhooks.delivery import Delivering
+from webhooks.delivery import Delivering, call_of
 from webhooks.fan_out import fan_out
 from webhooks.ladder import RETRY_SECONDS, next_attempt
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -355,11 +355,13 @@ def test_a_disabled_organization_waits_and_goes_on(webhooks, receiver, clock, ca
 
 
 def taken(webhooks) -> Delivering:
-    """A worker that has taken what is due and sends it now."""
+    """A worker that has taken what is due and begins it now. A turn of its own might see the end already."""
     run = Delivering(10)
     run.desk.turn()
-    run.send(0)
-    assert run.sender.calls == 1
+    (claim,) = run.desk.ready
+    assert claim.message is not None
+    run.sender.begin(call_of(claim, claim.message, timezone.now()))
+    run.desk.ready.clear()
     return run
 
 
