@@ -22,15 +22,15 @@ from config.kernel.tenancy.scope import require_organization_id
 
 # The budget of a page: records that are in no block yet, blocks looked at one after another, blocks found by words
 # (that many for one word, fewer for several).
-MOST_RECORDS = 1000
-MOST_BLOCKS = 24
-MOST_FOUND = 120
+MOST_RECORDS = 800
+MOST_BLOCKS = 16
+MOST_FOUND = 52
 # Terms are frequent when more than one in so many blocks has them all.
 FREQUENT = 4
 # More blocks than this around one moment come from clocks that are far apart.
 MOST_ACROSS = 200
 # Tokens may share a number, so records are read beyond those that a page needs.
-SPARE = 50
+SPARE = 30
 
 RANDOM_BITS = 80  # of a UUIDv7
 LAST = UUID(int=(1 << 128) - 1)

@@ -34,7 +34,7 @@ ADDRESS, PERSON, THING = "10.7.7.7", f"usr_{3:026}", f"key_{1234:026}"
 def run(stage: Stage) -> None:
     """Prints one table of pages, and one line of sealing."""
     ledger_seeding.make()
-    environment = {**stage.environment, **ledger_seeding.environment()}
+    environment = {**stage.environment, **ledger_seeding.urls()}
     for what in ("pages", "lag"):
         subprocess.run([sys.executable, "-m", "benchmarks.ledger", what], env=environment, check=True)
 

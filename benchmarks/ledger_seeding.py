@@ -89,8 +89,12 @@ BLOCK = 128
 
 def environment() -> dict[str, str]:
     """Of programs that work on the log."""
-    urls = {name: in_database(os.environ[name], NAME) for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
-    return {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **urls}
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **urls()}
+
+
+def urls() -> dict[str, str]:
+    """Where the log is."""
+    return {name: in_database(os.environ[name], NAME) for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
 
 
 def in_database(url: str, database: str) -> str:
