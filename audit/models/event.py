@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from audit.models.seal import AuditSeal
@@ -71,6 +72,17 @@ class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
         return rows
 
 
+class AuditEventManager(TenantManager.from_queryset(AuditEventQuerySet)):  # type: ignore[misc]
+    """Keeps from the planner which organization it is.
+
+    Where one has nearly all records, it would take the newest of the whole installation to be hers, and read past all
+    that others have just recorded, by the index that is narrower because no organization is in it.
+    """
+
+    def told(self, organization_id: UUID) -> Any:
+        return RawSQL("(SELECT %s::uuid)", [organization_id])
+
+
 class AuditEvent(TenantModel):
     """One thing that happened. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE to every role."""
 
@@ -99,7 +111,7 @@ class AuditEvent(TenantModel):
         editable=False,
     )
 
-    objects: ClassVar = TenantManager.from_queryset(AuditEventQuerySet)()
+    objects: ClassVar = AuditEventManager()
 
     database_privileges = ("SELECT", "INSERT")
 

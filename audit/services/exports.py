@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import structlog
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -18,12 +16,11 @@ from audit.searching import Criteria
 from audit.services.records import LABEL_LENGTH, Target, record
 from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import Principal
+from config.kernel.stored_files import opened
 from config.kernel.tasks import enqueue
 
 # What an export may be narrowed to, as REST and the dashboard name it.
 FILTERS = ("event", "actor", "target", "result", "ip", "q", "since", "until")
-
-logger = structlog.get_logger()
 
 
 def export_target(export: AuditExport) -> Target:
@@ -87,11 +84,7 @@ def open_archive(*, actor: Principal, export: str) -> tuple[AuditExport, File]:
         raise Conflict("This export is being made: wait until it is ready.", code="export_unfinished")
     if not row.path:
         raise Absent
-    try:
-        file = default_storage.open(row.path)
-    except FileNotFoundError:
-        logger.exception("an archive's file is lost", export_id=row.public_id)
-        raise Absent from None
+    file = opened(row.path)
     with transaction.atomic():
         record(events.AUDIT_EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
     return row, file

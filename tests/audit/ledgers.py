@@ -22,13 +22,21 @@ def id_at(moment: datetime) -> UUID:
     return UUID(int=milliseconds << 80 | new_id().int & ((1 << 80) - 1))
 
 
-def fill(organization: UUID, count: int, *, disorder: float = 0.0, seed: int = 1) -> None:
-    """`count` records a minute apart since BEGINNING, written in their order; `disorder` of them come hours late."""
+def fill(
+    organization: UUID,
+    count: int,
+    *,
+    disorder: float = 0.0,
+    seed: int = 1,
+    beginning: datetime = BEGINNING,
+    step: timedelta = timedelta(minutes=1),
+) -> None:
+    """`count` records a `step` apart since `beginning`, written in their order; `disorder` of them come hours late."""
     drawn = random.Random(seed)
     rows = [
         AuditEvent(
             org_id=organization,
-            id=id_at(BEGINNING + timedelta(minutes=number - (drawn.random() < disorder) * drawn.randrange(600))),
+            id=id_at(beginning + step * (number - (drawn.random() < disorder) * drawn.randrange(600))),
             event=drawn.choice(EVENTS),
             actor_kind="user",
             actor_id=f"usr_{drawn.randrange(5)}",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from audit.searching import Criteria, search
 from audit.words import numbers_of, words_in
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
-from tests.audit.ledgers import EVENTS, expected, fill, index_everything, pending_blocks, walked
+from tests.audit.ledgers import BEGINNING, EVENTS, expected, fill, index_everything, pending_blocks, walked
 from tests.audit.test_sealing import go, kill, seal_everything
 from tests.cast import Cast
 from tests.commands.test_operator_commands import ROOT, database_url
@@ -179,6 +180,29 @@ def test_a_walk_finds_every_record_once_whatever_is_indexed_and_however_small_th
                     assert found == expected(criteria), (state, budget, criteria)
                     assert cut or not budget or criteria.words == ["lovelace"] or "MOST_ACROSS" in budget
             monkeypatch.undo()
+
+
+def test_a_walk_finds_every_record_once_in_whatever_month_its_block_lies(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    """In several months' partitions, and in the default one before and behind them."""
+    organization = committed_cast.acme.id
+    fill(organization, BLOCK, seed=3, beginning=datetime(1999, 1, 1, tzinfo=UTC), step=timedelta(days=1))
+    fill(organization, 6 * BLOCK, disorder=0.1, step=timedelta(hours=5))
+    index_everything()
+    with system_scope("test"), connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT tableoid::regclass::text FROM audit_block")
+        partitions = {row[0] for row in cursor.fetchall()}
+    assert "audit_block_default" in partitions
+    assert len(partitions) > 3
+    wanted = [Criteria(words=["old3", "new5"]), Criteria(words=["400"]), Criteria(words=["nobody"]),
+              Criteria(words=["old3"], start=BEGINNING, end=BEGINNING + timedelta(days=50))]  # fmt: skip
+    with tenant_scope(organization):
+        for most in (searching.MOST_FOUND, 2, 1):
+            monkeypatch.setattr(searching, "MOST_FOUND", most)
+            monkeypatch.setattr(searching, "MOST_BLOCKS", min(most, searching.MOST_BLOCKS))
+            for criteria in wanted:
+                assert walked(criteria, limit=7)[0] == expected(criteria), (most, criteria)
 
 
 def test_without_a_sealer_and_while_the_whole_log_is_read_again_everything_is_found(committed_cast: Cast):

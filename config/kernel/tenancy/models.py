@@ -40,7 +40,11 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: igno
         if scope is None:
             raise ScopeError(f"{self.model.__name__} was queried outside any tenant_scope.")
         rows = super().get_queryset()
-        return rows if scope.organization_id is None else rows.filter(org_id=scope.organization_id)
+        return rows if scope.organization_id is None else rows.filter(org_id=self.told(scope.organization_id))
+
+    def told(self, organization_id: UUID) -> Any:
+        """The organization as PostgreSQL is told it in the filter."""
+        return organization_id
 
 
 class TenantModel(models.Model):
