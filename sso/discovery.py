@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from config.kernel.outbound import OutboundRefused, OutboundSession, checked_url, require_encrypted
+from config.kernel.addresses import AddressRefused, checked_url, require_encrypted
+from config.kernel.outbound import OutboundSession
 
 PATH = "/.well-known/openid-configuration"
 NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -36,7 +37,7 @@ def discover(issuer: str) -> dict[str, Any]:
         if checked_url(issuer).query or checked_url(issuer).fragment:
             raise UnfitProvider("An issuer has no ? and no # in it.")
         answer = OutboundSession(most_bytes=MOST_BYTES).get(discovery_url(issuer))
-    except OutboundRefused as error:
+    except AddressRefused as error:
         raise UnreachableProvider(str(error)) from None
     if answer.status_code != OK:
         raise (UnreachableProvider if answer.status_code >= OUT_OF_ORDER else UnfitProvider)(
@@ -66,5 +67,5 @@ def _require_endpoint(name: str, address: Any) -> None:
     try:
         checked_url(address)
         require_encrypted(address)
-    except OutboundRefused as error:
+    except AddressRefused as error:
         raise UnfitProvider(f"The provider's {name}: {error}") from None

@@ -6,8 +6,9 @@ Raises Invalid for the field that is wrong. Call it outside of transactions.
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.kernel.addresses import AddressRefused, checked_url, require_encrypted
 from config.kernel.errors import Invalid
-from config.kernel.outbound import OutboundRefused, OutboundSession, checked_url, require_encrypted
+from config.kernel.outbound import OutboundSession
 from config.kernel.tenancy.scope import require_organization_id
 from config.kernel.throttling import require_try
 from sso.certificates import ParsedCertificate, UnfitCertificate, parse_certificates
@@ -110,7 +111,7 @@ def metadata_at(url: str, *, entity_id: str = "") -> ProviderMetadata:
     """What the metadata at an address say; with `entity_id` of that provider alone. Calls it. Raises Invalid."""
     try:
         answer = OutboundSession(most_bytes=MOST_BYTES).get(url)
-    except OutboundRefused as error:
+    except AddressRefused as error:
         raise Invalid.field("metadata_url", str(error)) from None
     if answer.status_code != OK:
         raise Invalid.field(
@@ -149,7 +150,7 @@ def _require_sign_in_address(name: str, sso_url: str) -> None:
     try:
         checked_url(sso_url)
         require_encrypted(sso_url)
-    except OutboundRefused as error:
+    except AddressRefused as error:
         raise Invalid.field(name, f"The address for signing in: {error}") from None
 
 

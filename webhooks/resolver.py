@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from config.kernel.outbound import system_addresses
+from config.kernel.addresses import system_addresses
 
 # Hosts are asked for again after so long; one that was not found, sooner.
 KEPT_SECONDS, MISSING_SECONDS = 60.0, 2.0

@@ -14,7 +14,7 @@ import certifi
 import pycurl
 from django.conf import settings
 
-from config.kernel.outbound import is_listed, is_public
+from config.kernel.addresses import is_listed, is_public
 from webhooks.models import Attempt
 from webhooks.models.delivery import RESPONSE_LENGTH
 from webhooks.resolver import Resolver
@@ -246,11 +246,8 @@ class Sender:
 
     def wait(self, seconds: float) -> list[Answer]:
         """What was answered, or failed, by the time something is or `seconds` are over."""
-        # Asked once a turn, which is cheaper than being told by libcurl each time that it changes.
+        # Asked each turn, which is cheaper than being told by libcurl each time that it changes.
         patience = self._multi.timeout()
-        if patience == 0:
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-            patience = self._multi.timeout()
         if patience >= 0:
             seconds = min(seconds, patience / 1000)
         if self._waiting:

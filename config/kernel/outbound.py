@@ -6,146 +6,33 @@ next time changes nothing. Only public addresses are called, and those of TENANT
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from django.conf import settings
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from config.kernel.addresses import (
+    AddressRefused,
+    Resolver,
+    addresses_of,
+    checked_url,
+    require_fit,
+    system_addresses,
+)
 
-LONGEST_URL = 500
 MOST_BYTES = 1024 * 1024
 SECONDS = 10.0
 PIECE = 16 * 1024
 
-# Global by the registries of IANA, and yet nobody's web server.
-_UNFIT: tuple[Network, ...] = tuple(
-    map(
-        ip_network,
-        (
-            "192.0.0.0/24",  # protocol assignments; clouds answer their machines here, too (RFC 6890)
-            "192.88.99.0/24",  # relays of 6to4 (RFC 7526)
-            "168.63.129.16/32",  # what Azure's machines ask for their configuration
-            "2001::/23",  # protocol assignments, Teredo among them (RFC 2928, RFC 4380)
-            "2002::/16",  # 6to4: an IPv4 address in disguise (RFC 3056)
-            "3fff::/20",  # documentation (RFC 9637)
-        ),
-    )
-)
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address, which a gateway of the network's own calls
 
-
-class OutboundRefused(requests.RequestException):
+class OutboundRefused(AddressRefused, requests.RequestException):
     """We do not make this call, or broke it off. The message is a sentence for whoever typed the address."""
-
-
-class _Unfit(Exception):
-    """Like OutboundRefused, from inside the connection; no OSError, which urllib3 would take for the network's."""
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is a public unicast one. IPv4 addresses inside IPv6 ones are judged as what they are."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address in _NAT64:
-            return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-        if address not in _GLOBAL_UNICAST:
-            return False
-    if any(address in network for network in _UNFIT if network.version == address.version):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-@lru_cache(maxsize=8)
-def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(map(ip_network, texts))
-
-
-def is_listed(address: Address) -> bool:
-    """Whether the operator allows an address by TENANTRY_OUTBOUND_NETWORKS."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    networks = _networks(tuple(settings.TENANTRY_OUTBOUND_NETWORKS))
-    return any(address in network for network in networks if network.version == address.version)
-
-
-def checked_url(text: str) -> SplitResult:
-    """The parts of an address that may be called, as far as its text tells. Raises OutboundRefused.
-
-    http:// passes here, since whether its host is in an allowed network shows when it is called.
-    """
-    if len(text) > LONGEST_URL:
-        raise OutboundRefused(f"Write an address of up to {LONGEST_URL} characters.")
-    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
-        raise OutboundRefused("Write the address in ASCII, without spaces and backslashes.")
-    try:
-        parts = urlsplit(text)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise OutboundRefused("Write a complete address, such as https://login.example.com/metadata.") from None
-    if parts.scheme not in ("https", "http") or not host:
-        raise OutboundRefused("Write a complete address that begins with https://.")
-    if "@" in parts.netloc:
-        raise OutboundRefused("Leave user name and password out of the address.")
-    return parts
-
-
-def system_addresses(host: str, port: int) -> list[str]:
-    """What a host resolves to, by the operating system. Raises OSError."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-Resolver = Callable[[str, int], list[str]]
-
-
-def require_encrypted(url: str) -> None:
-    """Raises OutboundRefused for http:// outside of the allowed networks, where browsers are sent, too."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return
-    try:
-        addresses = [ip_address(text) for text in system_addresses(parts.hostname or "", parts.port or 80)]
-    except (OSError, ValueError):
-        addresses = []
-    if not addresses or not all(map(is_listed, addresses)):
-        raise OutboundRefused("Write an address that begins with https://.")
-
-
-def require_callable(url: str, resolve: Resolver = system_addresses) -> None:
-    """Judges an address that somebody types, by where its host is now. Waits for the DNS. Raises OutboundRefused.
-
-    It may be elsewhere later: each connection is judged again.
-    """
-    parts = checked_url(url)
-    host, encrypted = parts.hostname or "", parts.scheme == "https"
-    try:
-        for address in _addresses(host, parts.port or (443 if encrypted else 80), resolve):
-            _require_fit(host, address, encrypted=encrypted)
-    except _Unfit as error:
-        raise OutboundRefused(str(error)) from None
-
-
-def _addresses(host: str, port: int, resolve: Resolver) -> list[Address]:
-    """Where a host is. Raises _Unfit for one that has no address."""
-    try:
-        found = [ip_address(text) for text in resolve(host.strip("[]"), port)]
-    except (OSError, UnicodeError, ValueError):
-        found = []
-    if not found:
-        raise _Unfit(f"The host {host} has no address; check it for a typing mistake.")
-    return found
 
 
 class _Call:
@@ -186,13 +73,13 @@ _call: ContextVar[_Call | None] = ContextVar("tenantry_outbound_call", default=N
 
 
 def _connect(host: str, port: int, *, timeout: Any, encrypted: bool) -> socket.socket:
-    """A connection to the first address of `host` that takes one, once all of them are found fit. Raises _Unfit."""
+    """A connection to the first address of `host` that takes one, if all of them are fit. Raises AddressRefused."""
     call = _call.get()
     if call is None:
-        raise _Unfit("This connection was not made through its session.")
-    addresses = _addresses(host, port, call.resolve)
+        raise AddressRefused("This connection was not made through its session.")
+    addresses = addresses_of(host, port, call.resolve)
     for address in addresses:
-        _require_fit(host, address, encrypted=encrypted)
+        require_fit(host, address, encrypted=encrypted)
     failure: OSError | None = None
     for address in addresses:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004 - the protocol's number
@@ -208,18 +95,8 @@ def _connect(host: str, port: int, *, timeout: Any, encrypted: bool) -> socket.s
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection
     if call.is_late or failure is None or isinstance(failure, TimeoutError):
-        raise _Unfit(f"The host {host} does not answer in time.")
-    raise _Unfit(f"The host {host} takes no connections at port {port}.")
-
-
-def _require_fit(host: str, address: Address, *, encrypted: bool) -> None:
-    """Does not tell the address: that would let customers read names of the operator's network."""
-    if is_listed(address):
-        return
-    if not is_public(address):
-        raise _Unfit(f"The host {host} is not at a public address, and only those are called.")
-    if not encrypted:
-        raise _Unfit("Write an address that begins with https://.")
+        raise AddressRefused(f"The host {host} does not answer in time.")
+    raise AddressRefused(f"The host {host} takes no connections at port {port}.")
 
 
 class _PlainConnection(HTTPConnection):
@@ -278,7 +155,7 @@ class OutboundSession(requests.Session):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Refuses what requests would refuse in ways of its own."""
-        checked_url(str(request.url))
+        _require_sense(str(request.url))
         try:
             return super().prepare_request(request)
         except (requests.RequestException, UnicodeError):
@@ -286,7 +163,7 @@ class OutboundSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Sends, and reads the whole answer within the bounds."""
-        checked_url(request.url or "")
+        _require_sense(request.url or "")
         kwargs |= {"stream": True, "allow_redirects": False, "proxies": {}}
         if kwargs.setdefault("verify", self.verify) is False:
             raise OutboundRefused("The certificates of other parties are always checked.")
@@ -299,7 +176,7 @@ class OutboundSession(requests.Session):
                     raise requests.Timeout
             except OutboundRefused:
                 raise
-            except (requests.RequestException, _Unfit, OSError) as error:
+            except (requests.RequestException, AddressRefused, OSError) as error:
                 raise _refusal(error, call, request) from None
         return response
 
@@ -337,6 +214,14 @@ class OutboundSession(requests.Session):
         response._content = b"".join(pieces)
 
 
+def _require_sense(url: str) -> None:
+    """Raises OutboundRefused."""
+    try:
+        checked_url(url)
+    except AddressRefused as error:
+        raise OutboundRefused(str(error)) from None
+
+
 def _within(timeout: Any, seconds: float) -> float:
     """The caller's timeout if it is shorter; requests takes pairs, too."""
     given = [each for each in (timeout if isinstance(timeout, tuple) else (timeout,)) if isinstance(each, int | float)]
@@ -348,7 +233,7 @@ def _refusal(error: Exception, call: _Call, request: requests.PreparedRequest) -
     host = urlsplit(request.url or "").hostname
     if call.is_late or isinstance(error, requests.Timeout | TimeoutError):
         return OutboundRefused(f"The host {host} does not answer in time.", request=request)
-    if isinstance(error, _Unfit):
+    if isinstance(error, AddressRefused):
         return OutboundRefused(str(error), request=request)
     if isinstance(error, requests.exceptions.SSLError):
         return OutboundRefused(

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from dnslib import QTYPE, RR, A, DNSRecord
 from dnslib.server import BaseResolver, DNSServer
 
-from config.kernel.outbound import OutboundRefused, OutboundSession, checked_url, is_listed, is_public
+from config.kernel.addresses import AddressRefused, checked_url, is_listed, is_public
+from config.kernel.outbound import OutboundRefused, OutboundSession
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"])
 
@@ -245,7 +246,7 @@ def test_proxies_and_credentials_of_the_environment_are_left_alone(peer, only_fi
     ],
 )  # fmt: skip
 def test_what_is_no_plain_web_address_is_refused_by_its_text(address):
-    with pytest.raises(OutboundRefused):
+    with pytest.raises(AddressRefused):
         checked_url(address)
     with pytest.raises(OutboundRefused):
         OutboundSession().get(address)

@@ -39,11 +39,11 @@ def close_off(folder: Path) -> None:
 
 def typed(url: str) -> str:
     """Why an address is refused when somebody types it; empty if it is not."""
-    from config.kernel.outbound import OutboundRefused, require_callable
+    from config.kernel.addresses import AddressRefused, require_callable
 
     try:
         require_callable(url)
-    except OutboundRefused as refusal:
+    except AddressRefused as refusal:
         return str(refusal)
     return ""
 

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.kernel.addresses import LONGEST_URL
 from config.kernel.api.fields import Flag, Id, Moment, Text, Whole
 from config.kernel.api.serializers import Body, Record
-from config.kernel.outbound import LONGEST_URL
 from webhooks.models import Endpoint
 from webhooks.models.endpoint import MOST_HEADERS, MOST_PATTERNS
 from webhooks.selectors import Word, health_of, healths_of

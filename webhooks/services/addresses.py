@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import NewType
 
+from config.kernel.addresses import AddressRefused, require_callable
 from config.kernel.errors import Invalid
-from config.kernel.outbound import OutboundRefused, require_callable
 from webhooks.models.endpoint import MOST_HEADERS
 
 LONGEST_NAME = 80
@@ -51,7 +51,7 @@ def fit_url(text: str) -> FitUrl:
         raise Invalid.field("url", "Leave out the fragment, from the # on.")
     try:
         require_callable(url)
-    except OutboundRefused as refusal:
+    except AddressRefused as refusal:
         raise Invalid.field("url", str(refusal)) from None
     return FitUrl(url)
 
