@@ -70,7 +70,8 @@ def _delete_rows(organization_id: UUID) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_erase_organization(%s)", [organization_id])
         deleted["audit_event"] = cursor.fetchone()[0]
-        for model in apps.get_models():
+        # Backwards, so that rows which go with others are counted first.
+        for model in reversed(apps.get_models()):
             if issubclass(model, TenantModel) and "DELETE" in privileges_of(model):
                 deleted[model._meta.db_table] = model.objects.all().delete_all()
     return {table: count for table, count in deleted.items() if count}

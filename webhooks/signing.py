@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-from binascii import b2a_base64
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -68,7 +67,7 @@ def _begun(key: bytes) -> hmac.HMAC:
 
 
 def _base64(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).decode()
+    return base64.b64encode(raw).decode()
 
 
 def _bytes_of(text: str, prefix: str) -> bytes:

@@ -1,8 +1,22 @@
 """Files in the storage: archives that people download, and whole folders that go."""
 
+import structlog
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.http import FileResponse
+
+from config.kernel.errors import Absent
+
+logger = structlog.get_logger()
+
+
+def opened(path: str) -> File:
+    """A file of the storage that a row names. Raises Absent when it is lost, which the log says."""
+    try:
+        return default_storage.open(path)
+    except FileNotFoundError:
+        logger.exception("a stored file is lost", path=path)
+        raise Absent from None
 
 
 def as_download(file: File, name: str) -> FileResponse:

@@ -1,20 +1,17 @@
 """Data exports: asked for by an owner, made by a background job (orgs/exporting.py)."""
 
-import structlog
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from audit.services import record
 from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import Principal, UserPrincipal
+from config.kernel.stored_files import opened
 from config.kernel.tasks import enqueue
 from orgs import events
 from orgs.models import DataExport
 from orgs.services.authority import lock_organization
 from orgs.services.targets import export_target
-
-logger = structlog.get_logger()
 
 
 @transaction.atomic
@@ -44,11 +41,7 @@ def open_archive(*, actor: Principal, export: str) -> tuple[DataExport, File]:
         raise Conflict("This archive is being made: wait until it is ready.", code="export_unfinished")
     if not row.path:
         raise Absent
-    try:
-        file = default_storage.open(row.path)
-    except FileNotFoundError:
-        logger.exception("an archive's file is lost", export_id=row.public_id)
-        raise Absent from None
+    file = opened(row.path)
     with transaction.atomic():
         record(events.EXPORT_DOWNLOADED, actor=actor, target=export_target(row))
     return row, file

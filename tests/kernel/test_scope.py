@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.checks import run_checks
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from audit.models import AuditBeginning, AuditBlock, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
@@ -296,3 +297,9 @@ def test_postgresql_checks_every_reference_between_tenant_tables_but_these():
         if isinstance(field, TenantForeignKey) and not field.is_checked
     }
     assert unchecked == {"webhooks.Attempt.delivery"}
+
+
+def test_a_checked_reference_to_a_table_without_the_key_for_it_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Project, "is_referenced", False)
+    found = {(message.id, message.obj) for message in run_checks()}
+    assert ("tenancy.E005", Key) in found

@@ -66,6 +66,15 @@ def _check_tenant_model(model: type[models.Model]) -> list[CheckMessage]:
                     id="tenancy.E004",
                 )
             )
+        elif field.is_checked and not target.is_referenced:
+            problems.append(
+                Error(
+                    f"{model._meta.label}.{field.name} points at a table without the key for it.",
+                    hint=f"Let {target._meta.label} be referenced.",
+                    obj=model,
+                    id="tenancy.E005",
+                )
+            )
     return problems
 
 
