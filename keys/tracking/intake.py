@@ -35,18 +35,38 @@ def track(*, source: Source, events: Sequence[Event]) -> Tracked:
     plan's events of this month, AuthFailure when the organization is gone, Unavailable when it is not known whether
     they were counted: whoever sends them again with the same ids counts them once.
     """
-    submission = Submission(source, events)
+    tracked = submit(Submission(source, events))
+    if tracked is None:
+        raise Unavailable
+    return tracked
+
+
+def submit(submission: Submission) -> Tracked | None:
+    """What became of a request, after the commit. None when it was left, as its `prepare` said. Raises as `track`."""
     if connection.in_atomic_block:
-        write([submission])
+        if _is_ready(submission):
+            write([submission])
     else:
         _intake.put(submission)
         if not submission.wait(LONGEST_WAIT):
             raise Unavailable
+    if submission.is_left:
+        return None
     if submission.refusal:
         raise submission.refusal
     if submission.tracked is None:
         raise Unavailable
     return submission.tracked
+
+
+def _is_ready(submission: Submission) -> bool:
+    try:
+        submission.is_left = not submission.prepare()
+    except Exception:
+        # Whatever is wrong with one, the others must not suffer.
+        logger.exception("tracked events could not be read")
+        submission.is_left = True
+    return not submission.is_left
 
 
 class Intake:
@@ -99,12 +119,16 @@ class Intake:
         return True
 
     def _gathered(self) -> list[Submission]:
-        """Who is waiting, as far as one commit should hold them."""
+        """Who is waiting and ready, as far as one commit should hold them. Who is not is settled at once."""
         batch: list[Submission] = []
         rows = 0
         while rows < MOST_ROWS and self._waiting:
-            batch.append(self._waiting.popleft())
-            rows += len(batch[-1].events)
+            submission = self._waiting.popleft()
+            if _is_ready(submission):
+                batch.append(submission)
+                rows += len(submission.events)
+            else:
+                submission.settle()
         return batch
 
 

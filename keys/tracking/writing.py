@@ -6,7 +6,7 @@ what was accepted is committed with what it adds to the counts, or not at all.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -52,21 +52,37 @@ class Tracked:
     duplicates: int
 
 
-@dataclass(slots=True)
 class Submission:
-    """One request and what becomes of it: `tracked` or `refusal`, once it is settled. `ids` are those of its rows."""
+    """One request and what becomes of it: `tracked` or `refusal`, once it is settled. `ids` are those of its rows.
+
+    It `is_left` when `prepare` said that it cannot be written; then nothing else is known of it.
+    """
+
+    __slots__ = ("_open", "events", "ids", "is_left", "refusal", "source", "tracked")
 
     source: Source
     events: Sequence[Event]
-    ids: Sequence[UUID] = ()
-    tracked: Tracked | None = None
-    refusal: TenantryError | None = None
-    # A lock costs a twentieth of an event of the threading module.
-    _open: Lock = field(default_factory=Lock)
+    ids: Sequence[UUID]
 
-    def __post_init__(self) -> None:
-        self.ids = [new_id() for _ in self.events]
+    def __init__(self, source: Source | None = None, events: Sequence[Event] = ()) -> None:
+        self.tracked: Tracked | None = None
+        self.refusal: TenantryError | None = None
+        self.is_left = False
+        # A lock costs a twentieth of an event of the threading module.
+        self._open = Lock()
         self._open.acquire()
+        if source is not None:
+            self.fill(source, events)
+
+    def fill(self, source: Source, events: Sequence[Event]) -> None:
+        """Says what is sent."""
+        self.source = source
+        self.events = events
+        self.ids = [new_id() for _ in events]
+
+    def prepare(self) -> bool:
+        """Whether it can be written. Asked once, by the thread that writes; must not wait for anything."""
+        return True
 
     def settle(self) -> None:
         """Wakes who waits."""

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from config.kernel.errors import Unavailable
 from config.kernel.tenancy.scope import tenant_scope
-from keys.hot.tracking import read
+from keys.hot.cache import cache
+from keys.hot.tracking import LONGEST_UNREAD, read, read_request
 from keys.services.keys import revoke_key
 from orgs import plans
 from orgs.models import Organization
@@ -160,13 +161,29 @@ def test_beyond_the_quota_the_full_path_words_the_refusal(cast, monkeypatch):
     assert json.loads(through_the_door(TRACK, GOOD, **bearer(cast.secret_key))[2]) == {"accepted": 0, "duplicates": 1}
 
 
+def test_a_small_request_of_a_kept_key_is_read_once_by_who_writes_it(cast, monkeypatch):
+    looked_up_by = []
+
+    def watched(environ, body, look_up):
+        looked_up_by.append(look_up)
+        return read_request(environ, body, look_up)
+
+    monkeypatch.setattr("keys.hot.tracking.read_request", watched)
+    large = json.dumps({"events": [{"name": "x", "properties": {"a": "b" * LONGEST_UNREAD}}]}).encode()
+    for body, expected in ((GOOD, [cache.kept, cache.get]), (GOOD, [cache.kept]), (large, [cache.get])):
+        assert through_the_door(TRACK, body, **bearer(cast.secret_key))[0] == 202
+        assert looked_up_by == expected
+        looked_up_by.clear()
+    assert counted(cast.acme)[2] == [2]
+
+
 def test_when_nobody_knows_whether_they_count_the_full_path_is_not_asked(cast, monkeypatch):
     """It would count events without ids a second time."""
 
-    def unheard_of(**_arguments):
+    def unheard_of(_submission):
         raise Unavailable
 
-    monkeypatch.setattr("keys.hot.tracking.track", unheard_of)
+    monkeypatch.setattr("keys.hot.tracking.submit", unheard_of)
     status, headers, body = through_the_door(TRACK, GOOD, **bearer(cast.secret_key))
     assert (status, json.loads(body)["code"]) == (503, "unavailable")
     assert headers["Content-Type"] == "application/problem+json"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,13 +15,14 @@ from audit.models import AuditEvent
 from config.kernel.errors import QuotaExceeded, Unavailable
 from config.kernel.tenancy.scope import tenant_scope
 from keys.tracking.events import Event
-from keys.tracking.intake import settle, track
+from keys.tracking.intake import settle, submit, track
 from keys.tracking.writing import Source, Submission, Tracked, write
 from orgs import plans
 from projects.models import TrackedEvent, UsageDay, UsageMonth
 from tests.at_once import at_once
 from tests.browser import site
 from tests.conftest import JSONClient
+from tests.keys.doors import FellThrough, forget_everything, through_the_door
 
 AT_ONCE = 50
 
@@ -116,6 +118,49 @@ def test_one_that_cannot_be_written_does_not_fail_its_neighbours(committed_cast,
     assert isinstance(batch[1].refusal, Unavailable)
     assert all(submission.wait(0) for submission in batch)
     assert counted(source) == counted(foreign) == (2, 2, 2)
+
+
+class Unreadable(Submission):
+    """One whose reading fails, or says that it is for somebody else."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def prepare(self):
+        if self.fault:
+            raise self.fault
+        return False
+
+
+def test_one_that_cannot_be_read_is_left_and_does_not_fail_its_neighbours(source):
+    good = [Submission(source, [Event("x")]) for _ in range(20)]
+    left = [Unreadable(None), Unreadable(ValueError("broken")), Unreadable(TypeError("broken"))]
+    found = at_once([partial(submit, submission) for submission in (*good[:10], *left, *good[10:])])
+    assert found == [Tracked(1, 0)] * 10 + [None] * 3 + [Tracked(1, 0)] * 10
+    assert all(submission.is_left for submission in left)
+    assert counted(source) == (20, 20, 20)
+
+
+def test_many_requests_at_once_through_the_door_are_each_counted_once(committed_cast, source):
+    """Some with ids that come twice, some of a key that nobody knows, none of them kept in memory at first."""
+    forget_everything()
+    bodies = [json.dumps({"events": [{"id": f"e{number % 20}", "name": "x"}]}).encode() for number in range(40)]
+    known = {"HTTP_AUTHORIZATION": f"Bearer {committed_cast.secret_key}"}
+    unknown = {"HTTP_AUTHORIZATION": f"Bearer {committed_cast.secret_key[:-1]}!"}
+
+    def ask(body, headers):
+        try:
+            return json.loads(through_the_door("/api/v1/track", body, **headers)[2])
+        except FellThrough:
+            return None
+
+    for _ in range(2):
+        asked = [partial(ask, body, known) for body in bodies] + [partial(ask, bodies[0], unknown)] * 10
+        answers = at_once(asked)
+        assert answers[40:] == [None] * 10
+        assert all(answer["accepted"] + answer["duplicates"] == 1 for answer in answers[:40])
+    assert counted(source) == (20, 20, 20)
 
 
 def test_a_batch_whose_commit_was_not_heard_of_counts_once_and_is_answered_as_accepted(source, limit):
