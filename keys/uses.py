@@ -1,17 +1,17 @@
 """Uses of keys: the exact count of those that are limited in number, and when and how often each was used.
 
 A limited number is kept in the key's own row and spent there, one statement a use. Everything else is gathered in
-memory and written at most twice a minute, so that a verification writes nothing; a process that ends loses what it
-gathered.
+memory and written at most twice a minute, so many keys at a time, so that a verification writes nothing; a process
+that ends loses what it gathered.
 """
 
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import Error, connection, transaction
 
 from config.kernel.middleware import address_in, forwarded_for
@@ -21,13 +21,17 @@ from keys.models import Key
 
 logger = structlog.get_logger()
 
-# Seconds. A few keys are written soon, many at longer intervals, since each costs about as much as it was asked once.
-INTERVAL, LONGEST_INTERVAL = 30.0, 300.0
-FEW = 1_000
+# Seconds, and keys written each time: the rest has to wait for the next times, since each costs about as much as it was
+# asked once. So of a million keys in use each is written every 50 minutes.
+INTERVAL = 30.0
+MOST_AT_ONCE = 10_000
+# Keys that may wait although memory has let go of them otherwise. Of more than that the rest is written at once.
+MOST_LET_GO = 300_000
 # The base 32 of TypeIDs in that of Python's int(), by position.
 DIGITS = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
 SUFFIX_LENGTH = 26
-BATCH = 5_000
+# A statement holds the core of a small machine for some hundredths of a second.
+BATCH = 1_000
 
 SPEND = """
 UPDATE keys_key SET remaining = remaining - %s WHERE org_id = %s AND id = %s AND remaining >= %s RETURNING remaining
@@ -35,8 +39,8 @@ UPDATE keys_key SET remaining = remaining - %s WHERE org_id = %s AND id = %s AND
 # Keys that are gone by now are left out. Sorted, so that processes that write the same keys do not wait in a circle.
 WRITE = """
 INSERT INTO keys_key_use (id, org_id, key_id, last_used_at, last_ip, count, created_at, updated_at)
-SELECT used.id, key.org_id, key.id, used.last_used_at, used.last_ip, used.count, now(), now()
-FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::inet[], %s::bigint[])
+SELECT used.id, key.org_id, key.id, to_timestamp(used.last_used_at), used.last_ip, used.count, now(), now()
+FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::inet[], %s::bigint[])
     AS used (id, key_id, last_used_at, last_ip, count)
 JOIN keys_key AS key ON key.id = used.key_id
 ORDER BY key.id
@@ -97,19 +101,19 @@ class UseRecorder:
         threading.Thread(target=self._run, name="key-uses", daemon=True).start()
 
     def _run(self) -> None:
-        written = time.monotonic()
         while True:
             time.sleep(INTERVAL)
-            if len(self._used) <= FEW or time.monotonic() - written >= LONGEST_INTERVAL:
-                try:
-                    self.write()
-                except Exception:  # a fault in one writing must not end all others
-                    logger.exception("uses of keys could not be written")
-                written = time.monotonic()
+            try:
+                self.write()
+            except Exception:  # a fault in one writing must not end all others
+                logger.exception("uses of keys could not be written")
 
     def write(self) -> None:
-        """Writes what was gathered. What could not be written is lost, and said in the log."""
-        used, self._used = self._used, []
+        """Writes those that were used first. What could not be written is lost, and said in the log."""
+        # Meanwhile others append, so the list stays the same one.
+        portion = max(MOST_AT_ONCE, len(self._used) - settings.TENANTRY_KEY_CACHE_SIZE - MOST_LET_GO)
+        used = self._used[:portion]
+        del self._used[:portion]
         rows: dict[UUID, tuple[float, str | None, int]] = {}
         for each in used:
             key_id = id_behind(each.public_id)
@@ -126,11 +130,12 @@ class UseRecorder:
             connection.close()
 
     def _write(self, rows: list[tuple[UUID, tuple[float, str | None, int]]]) -> None:
+        addresses = {ip: _address(ip) for ip in {ip for _, (_, ip, _) in rows}}
         columns: list[Any] = [
             [new_id() for _ in rows],
             [key_id for key_id, _ in rows],
-            [datetime.fromtimestamp(at, UTC) for _, (at, _, _) in rows],
-            [_address(ip) for _, (_, ip, _) in rows],
+            [at for _, (at, _, _) in rows],
+            [addresses[ip] for _, (_, ip, _) in rows],
             [count for _, (_, _, count) in rows],
         ]
         with system_scope("uses of keys"), transaction.atomic(), connection.cursor() as cursor:

@@ -152,6 +152,26 @@ def test_uses_are_written_in_batches_and_add_up(cast: Cast):
     assert (use.count, use.last_ip, use.last_used_at.timestamp()) == (4, "198.51.100.7", 1_800_000_009.0)
 
 
+def test_of_many_used_keys_those_are_written_first_that_were_used_first(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    """The others wait, and none is forgotten; only of those that memory has let go may not more than so many wait."""
+    monkeypatch.setattr(uses, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(uses, "MOST_LET_GO", 4)
+    keys = [limited(cast) for _ in range(9)]
+
+    def written() -> list[str]:
+        with tenant_scope(cast.acme.id):
+            return [use.key.public_id for use in KeyUse.objects.select_related("key").filter(count=1).order_by("key")]
+
+    names = sorted(key.public_id for key in keys)
+    recorder = UseRecorder()
+    with override_settings(TENANTRY_KEY_CACHE_SIZE=1):
+        for key in sorted(keys, key=lambda key: key.public_id):
+            recorder.note(key, None, 1_800_000_000.0)
+        for expected in (4, 6, 8, 9, 9):
+            recorder.write()
+            assert written() == names[:expected]
+
+
 def test_uses_of_a_key_that_is_gone_are_left_out(cast: Cast):
     recorder = UseRecorder()
     recorder.note(Used("key_01h455vb4pex5vsknk084sn02q"), "203.0.113.9", 1_800_000_000.0)
