@@ -224,10 +224,12 @@ def recording() -> Iterator[None]:
         yield
     finally:
         print(process.communicate()[0].strip())
+    if process.returncode:
+        raise RuntimeError("The process that records ended before its time, so the figures mean nothing.")
 
 
 def record() -> None:
-    """PER_SECOND records a second in many organizations, until standard input ends. Says if it cannot keep up.
+    """PER_SECOND records a second in many organizations, until standard input ends. Says how many it came to.
 
     Each transaction records one as the product does, and copies it: what a program pays for each is measured by the
     benchmark of recording, and would leave the sealer no core to keep up on.

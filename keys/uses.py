@@ -7,6 +7,7 @@ that ends loses what it gathered.
 
 import threading
 import time
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -110,17 +111,22 @@ class UseRecorder:
 
     def write(self) -> None:
         """Writes those that were used first. What could not be written is lost, and said in the log."""
-        # Meanwhile others append, so the list stays the same one.
-        portion = max(MOST_AT_ONCE, len(self._used) - settings.TENANTRY_KEY_CACHE_SIZE - MOST_LET_GO)
-        used = self._used[:portion]
-        del self._used[:portion]
         rows: dict[UUID, tuple[float, str | None, int]] = {}
-        for each in used:
+        waiting = len(self._used)
+        too_many = waiting - settings.TENANTRY_KEY_CACHE_SIZE - MOST_LET_GO
+        taken = 0
+        # Meanwhile others append, so the list stays the same one.
+        for each in islice(self._used, waiting):
+            if len(rows) >= MOST_AT_ONCE and taken >= too_many:
+                break
+            taken += 1
+            # First of all: whoever notes a use from here on finds none, and puts the key into the list again.
+            uses, each.uses = each.uses, 0
             key_id = id_behind(each.public_id)
             at, ip, count = rows.get(key_id, (0.0, None, 0))
             newer = (each.used_at, each.used_from or ip) if each.used_at >= at else (at, ip or each.used_from)
-            rows[key_id] = (*newer, count + each.uses)
-            each.uses = 0
+            rows[key_id] = (*newer, count + uses)
+        del self._used[:taken]
         ordered = sorted(rows.items())
         try:
             for start in range(0, len(ordered), BATCH):

@@ -11,7 +11,7 @@ from config.kernel.hot import ACCEPTED, Answer
 from config.kernel.permissions import Permission
 from config.kernel.problems import PROBLEM_TYPE
 from keys.hot.cache import cache
-from keys.hot.callers import LookUp, calling_key
+from keys.hot.callers import LookUp, calling_key, presented
 from keys.tracking.events import Event, read_events
 from keys.tracking.intake import submit
 from keys.tracking.writing import Source, Submission
@@ -53,6 +53,8 @@ def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:
     Of what is refused nothing was counted, so the full path may ask for it again. Where that is not known it must not:
     the caller is told, and sends the same ids again.
     """
+    if presented(environ) is None:
+        return None
     try:
         tracked = submit(Unread(environ, body)) if len(body) <= LONGEST_UNREAD else None
         if tracked is None:

@@ -211,7 +211,7 @@ class Key(TenantModel):
 
 
 class KeyUse(TenantModel):
-    """When and how often a key was used. Written in batches every few seconds, so a row may lag by that much."""
+    """When and how often a key was used. Written in batches (keys/uses.py), so a row lags half a minute or more."""
 
     key = TenantForeignKey(Key, models.CASCADE, related_name="uses")
     last_used_at = models.DateTimeField()

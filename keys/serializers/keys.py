@@ -51,7 +51,7 @@ class KeyRecord(Record):
     remaining = serializers.IntegerField(allow_null=True, help_text="How often it can still be verified; null: always.")
     is_imported = serializers.BooleanField(help_text="Made by another system: it has no checksum.")
     last_used_at = serializers.DateTimeField(
-        source="use.last_used_at", allow_null=True, default=None, help_text="Some seconds behind."
+        source="use.last_used_at", allow_null=True, default=None, help_text="Half a minute or more behind."
     )
     last_used_ip = serializers.IPAddressField(source="use.last_ip", allow_null=True, default=None)
     use_count = serializers.IntegerField(source="use.count", default=0)

@@ -177,6 +177,20 @@ def test_a_small_request_of_a_kept_key_is_read_once_by_who_writes_it(cast, monke
     assert counted(cast.acme)[2] == [2]
 
 
+def test_what_the_full_path_has_to_answer_does_not_wait_for_who_writes(cast, monkeypatch):
+    asked = []
+    monkeypatch.setattr("keys.hot.tracking.submit", asked.append)
+    for headers in (
+        {},
+        bearer(cast.publishable_key),
+        {**bearer(cast.secret_key), "HTTP_ORIGIN": "https://acme.example"},
+        {**bearer(cast.secret_key), "HTTP_X_ORGANIZATION_ID": cast.acme.public_id},
+    ):
+        with pytest.raises(FellThrough):
+            through_the_door(TRACK, GOOD, **headers)
+    assert asked == []
+
+
 def test_when_nobody_knows_whether_they_count_the_full_path_is_not_asked(cast, monkeypatch):
     """It would count events without ids a second time."""
 

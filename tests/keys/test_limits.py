@@ -172,6 +172,20 @@ def test_of_many_used_keys_those_are_written_first_that_were_used_first(cast: Ca
             assert written() == names[:expected]
 
 
+def test_one_key_that_is_noted_often_does_not_hold_up_others(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(uses, "MOST_AT_ONCE", 2)
+    often, once, recorder = limited(cast), limited(cast), UseRecorder()
+    for _ in range(5):
+        recorder.note(Used(often.public_id), None, 1_800_000_000.0)
+    recorder.note(once, None, 1_800_000_000.0)
+    recorder.write()
+    with tenant_scope(cast.acme.id):
+        assert dict(KeyUse.objects.values_list("key_id", "count")) == {
+            uses.id_behind(often.public_id): 5,
+            uses.id_behind(once.public_id): 1,
+        }
+
+
 def test_uses_of_a_key_that_is_gone_are_left_out(cast: Cast):
     recorder = UseRecorder()
     recorder.note(Used("key_01h455vb4pex5vsknk084sn02q"), "203.0.113.9", 1_800_000_000.0)

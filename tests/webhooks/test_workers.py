@@ -172,7 +172,7 @@ def test_a_worker_of_deliveries_alone_loads_neither_tasks_of_others_nor_pages():
 
 def test_web_servers_load_no_http_client_of_workers():
     """It is 6 MiB in each of them."""
-    ask = "import config.wsgi, sys; print('webhooks.tasks' in sys.modules, 'pycurl' in sys.modules)"
+    ask = "import config.wsgi, config.urls, sys; print('webhooks.tasks' in sys.modules, 'pycurl' in sys.modules)"
     served = {**os.environ, "TENANTRY_DEBUG": "true"}
     done = subprocess.run(
         [sys.executable, "-c", ask], cwd=ROOT, env=served, stdout=subprocess.PIPE, text=True, check=True
