@@ -41,7 +41,7 @@ DESCRIPTIONS: dict[Permission, str] = {
     Permission.MANAGE_BILLING: "Change the plan and the billing contact",
     Permission.MANAGE_MEMBERS: "Invite, change and remove people, and write roles",
     Permission.MANAGE_SSO: "Connect identity providers and enforce single sign-on",
-    Permission.MANAGE_WEBHOOKS: "Manage webhook endpoints and replay deliveries",
+    Permission.MANAGE_WEBHOOKS: "Manage webhook endpoints, to which every event can be sent, and replay deliveries",
     Permission.MANAGE_APPS: "Create, change and archive projects",
     Permission.MANAGE_SCHEMAS: "Register resources and manage their schemas",
     Permission.RUN_ENGINES: "Run the engines of the products behind Tenantry",
