@@ -16,7 +16,7 @@ from django.utils import timezone
 from audit.services import Target, record, record_refused
 from config.kernel.access import organization_gate
 from config.kernel.context import current_request
-from config.kernel.errors import Absent, AuthFailure, OrganizationInactive, SsoRequired
+from config.kernel.errors import Absent, AuthFailure, OrganizationInactive, SecondFactorRequired, SsoRequired
 from config.kernel.principals import ANONYMOUS, Principal, UserPrincipal
 from config.kernel.sign_in import Method
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
@@ -154,7 +154,7 @@ def _organization(user: User, reference: str | None) -> Organization | None:
     principal = UserPrincipal.of(user_id=user.id, email=user.email)
     try:
         return organization_gate().admit(principal, reference, while_inactive=False).organization
-    except (Absent, GuestsRefused, OrganizationInactive, SsoRequired):
+    except (Absent, GuestsRefused, OrganizationInactive, SecondFactorRequired, SsoRequired):
         raise AuthFailure from None
 
 

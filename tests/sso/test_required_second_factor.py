@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from audit.models import AuditEvent
 from config.kernel.sign_in import Method, SecondFactor
 from config.kernel.tenancy.models import new_id
-from config.kernel.tenancy.scope import tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
+from keys.models import TokenSession
 from keys.services.sessions import open_session
 from orgs.models import Passkey, SignInPolicy, TOTPDevice, User
 from orgs.services.recovery_codes import make_recovery_codes
@@ -108,10 +110,16 @@ def test_programs_sessions_are_refused_alike(cast: Cast):
     assert program.get("/api/v1/orgs/acme/projects").status_code == 200
 
 
-def test_signing_a_program_in_to_the_organization_says_what_is_missing(cast: Cast):
+def test_signing_a_program_in_to_the_organization_fails_like_every_sign_in(cast: Cast):
     body = {"email": cast.viewer.email, "password": PASSWORD, "organization": "acme"}
     refused = JSONClient().post("/api/v1/auth/login", body)
-    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_required")
+    wrong = JSONClient().post("/api/v1/auth/login", {**body, "password": "wrong"})
+    assert refused.status_code == 401
+    assert (refused.status_code, refused.content) == (wrong.status_code, wrong.content)
+    assert not TokenSession.objects.exists()
+    with tenant_scope(INSTALLATION_ID):
+        failed = AuditEvent.objects.filter(event="user.sign_in_failed")
+        assert [event.result for event in failed] == ["refused", "refused"]
     device = new_device(user=cast.viewer, confirmed=True)
     assert JSONClient().post("/api/v1/auth/login", {**body, "otp": code_of(device)}).status_code == 200
 
