@@ -291,6 +291,24 @@ def test_a_plan_without_a_limit_does_not_fill_the_database_with_invented_hosts(c
     assert "and-another.example" not in seen_hosts(cast)
 
 
+def test_the_end_of_noting_hosts_is_no_way_past_a_smaller_plan(cast):
+    with tenant_scope(cast.acme.id):
+        change_plan(actor=cast.staff_principal(), plan="enterprise")
+        now = timezone.now()
+        SeenDomain.objects.bulk_create(
+            SeenDomain(project=cast.project, host=f"h{n}.example", is_loopback=False, last_seen_at=now)
+            for n in range(MOST_SEEN)
+        )
+        change_plan(actor=cast.staff_principal(), plan="free")
+    page, before = JSONClient(cast.publishable_key), everything()
+    for path, body in (("licenses/verify", {}), ("track", {"events": [{"name": "page_view"}]})):
+        refused = page.post(f"/api/v1/{path}", body, HTTP_ORIGIN="https://new.example")
+        assert (refused.status_code, refused.json()["code"]) == (403, "domain_cap_exceeded"), path
+        assert everything() == before, path
+    known = page.post("/api/v1/licenses/verify", {}, HTTP_ORIGIN="https://h1.example")
+    assert known.status_code == 200, "a host that was noted before goes on"
+
+
 def test_the_operator_can_change_how_many_domains_a_plan_includes(api, cast):
     with override_settings(TENANTRY_PLANS={"free": {"domains": 1}}):
         plans.cache_clear()
