@@ -38,7 +38,8 @@ def is_known(digest: bytes) -> bool:
 
 def handle_report(report: LeakReport) -> str:
     """Does with a leaked credential what is to be done. Returns what: `revoke`, `quarantine`, `report`, `revoked` for
-    a personal token, `nothing` for what is unknown, public, ended, or was reported before.
+    a personal token, `nothing` for what is unknown, public, ended, or was reported before and handled as far as the
+    policy now demands.
     """
     with system_scope("leak reports"):
         place = Key.objects.filter(digest=report.digest).values_list("org_id", "id").first()
@@ -52,14 +53,14 @@ def handle_report(report: LeakReport) -> str:
 @transaction.atomic
 def _leaked_key(key_id: UUID, report: LeakReport) -> str:
     key = Key.objects.select_for_update(of=("self",)).select_related("project").filter(id=key_id).first()
-    # A publishable key is public. A key reported before was looked at: whoever released it knew.
-    if key is None or key.kind == Key.Kind.PUBLISHABLE or key.leaked_at is not None:
-        return NOTHING
-    if key.state in (Key.State.REVOKED, Key.State.EXPIRED):
+    # A publishable key is public.
+    if key is None or key.kind == Key.Kind.PUBLISHABLE or key.state in (Key.State.REVOKED, Key.State.EXPIRED):
         return NOTHING
     action = KeyPolicy.objects.current().on_leak
+    if key.leaked_at is not None and not _demands_more(action, key):
+        return NOTHING
     now = timezone.now()
-    key.leaked_at = now
+    key.leaked_at = key.leaked_at or now
     if action == KeyPolicy.OnLeak.REVOKE:
         key.revoked_at = now
     elif action == KeyPolicy.OnLeak.QUARANTINE:
@@ -74,6 +75,13 @@ def _leaked_key(key_id: UUID, report: LeakReport) -> str:
     for membership in Membership.objects.owners().filter(user__is_active=True).order_by("id"):
         enqueue("keys.mail_leak", str(key.id), str(membership.user_id))
     return str(action)
+
+
+def _demands_more(action: str, key: Key) -> bool:
+    """Whether the policy asks for more than was done with a key that has not ended and was reported before."""
+    if action == KeyPolicy.OnLeak.QUARANTINE:
+        return key.quarantined_at is None
+    return action == KeyPolicy.OnLeak.REVOKE
 
 
 @transaction.atomic

@@ -16,11 +16,14 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.tenancy.scope import tenant_scope
 from keys import leaks, mail
 from keys.models import Key, PersonalToken
 from keys.services.key_policies import set_key_policy
+from keys.services.keys import release_key
 from tests.api.rows import everything
+from tests.at_once import at_once
 from tests.cast import Cast
 from tests.conftest import JSONClient
 from tests.kernel.test_tasks import Inbox, inbox, worker  # noqa: F401 - fixtures
@@ -37,6 +40,16 @@ def rows(*plaintexts: str, source: str = "", url: str = "") -> str:
 def policy(cast: Cast, on_leak: str) -> None:
     with tenant_scope(cast.acme.id):
         set_key_policy(actor=cast.principal(cast.owner), organization=cast.acme, on_leak=on_leak)
+
+
+def release(cast: Cast) -> None:
+    with tenant_scope(cast.acme.id):
+        release_key(
+            actor=cast.principal(cast.owner),
+            holder=ROLE_PERMISSIONS[Role.OWNER],
+            project_id=cast.project.id,
+            key=cast.key.public_id,
+        )
 
 
 def key_now(cast: Cast) -> Key:
@@ -70,6 +83,46 @@ def test_a_leaked_key_is_handled_by_policy_once(cast: Cast, api: Any, on_leak: s
     before = everything()
     assert leaks.handle(rows(cast.secret_key)) == "nothing"
     assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "outcome", "state"),
+    [
+        ("report", "revoke", "revoke", "revoked"),
+        ("report", "quarantine", "quarantine", "quarantined"),
+        ("quarantine", "revoke", "revoke", "revoked"),
+        ("quarantine", "report", "nothing", "quarantined"),
+        ("revoke", "quarantine", "nothing", "revoked"),
+    ],
+)
+def test_a_repeated_report_does_what_the_policy_now_demands_beyond(
+    cast: Cast, first: str, then: str, outcome: str, state: str
+):
+    policy(cast, first)
+    assert leaks.handle(rows(cast.secret_key)) == first
+    leaked_at = key_now(cast).leaked_at
+    policy(cast, then)
+    before = everything()
+    assert leaks.handle(rows(cast.secret_key, source="again")) == outcome
+    assert (everything() == before) == (outcome == "nothing")
+    assert (key_now(cast).state, key_now(cast).leaked_at) == (state, leaked_at)
+    assert [row["action"] for row in leak_events(cast)] == [first] + [then] * (outcome != "nothing")
+    before = everything()
+    assert leaks.handle(rows(cast.secret_key)) == "nothing"
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("on_leak", "outcome", "state"),
+    [("quarantine", "quarantine", "quarantined"), ("revoke", "revoke", "revoked"), ("report", "nothing", "active")],
+)
+def test_a_released_key_that_is_reported_again_is_handled_again(cast: Cast, on_leak: str, outcome: str, state: str):
+    leaks.handle(rows(cast.secret_key))
+    release(cast)
+    policy(cast, on_leak)
+    assert leaks.handle(rows(cast.secret_key)) == outcome
+    assert key_now(cast).state == state
+    assert len(leak_events(cast)) == (1 if outcome == "nothing" else 2)
 
 
 def test_unknown_public_and_ended_keys_cause_nothing(cast: Cast):
@@ -154,6 +207,25 @@ def test_from_the_report_to_the_owners_inbox(committed_cast: Cast, worker: None,
     assert key_now(cast).state == Key.State.QUARANTINED
     assert leak_events(cast)[0]["url"] == "https://paste.example/[credential]"
     assert JSONClient(cast.secret_key).get("/api/v1/whoami").status_code == 401
+
+
+def test_of_reports_at_once_one_acts_and_the_owners_hear_once_for_each_act(
+    committed_cast: Cast,
+    worker: None,
+    inbox: Inbox,  # noqa: F811 - fixtures
+):
+    cast = committed_cast
+    for number, (on_leak, state) in enumerate((("quarantine", "quarantined"), ("revoke", "revoked")), start=1):
+        policy(cast, on_leak)
+        outcomes = at_once([lambda: leaks.handle(rows(cast.secret_key))] * 4)
+        assert sorted(outcomes) == ["nothing"] * 3 + [on_leak]
+        assert (key_now(cast).state, len(leak_events(cast))) == (state, number)
+        wait_for(lambda number=number: len(inbox.messages) >= number)
+    assert JSONClient().post(REPORT, {"key": cast.secret_key}).status_code == 202
+    answer = JSONClient().post(REPORT, {"key": cast.token(cast.developer)})  # handled after it, and told
+    assert answer.status_code == 202
+    wait_for(lambda: len(inbox.messages) >= 3)
+    assert [message["To"] for message in inbox.messages] == [cast.owner.email] * 2 + [cast.developer.email]
 
 
 # -- GitHub ----------------------------------------------------------------------------------------------------------
