@@ -30,5 +30,6 @@ CELERY_BEAT_SCHEDULE = {
     "read metadata of identity providers": {"task": "sso.refresh_due_metadata", "schedule": 600.0},
     "warn of certificates of identity providers": {"task": "sso.warn_of_certificates", "schedule": 3600.0},
     "forget old lines of connections' logs": {"task": "sso.tidy", "schedule": 3600.0},
+    "look after webhook endpoints": {"task": "webhooks.tend", "schedule": 60.0},
     "forget old webhook deliveries": {"task": "webhooks.tidy", "schedule": 3600.0},
 }

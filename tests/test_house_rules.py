@@ -80,8 +80,10 @@ SYSTEM_SCOPES = {
     ("webhooks/claiming.py", "deliveries that are due of every organization"),
     ("webhooks/claiming.py", "deliveries that a worker does not get to"),
     ("webhooks/fan_out.py", "events to deliver of every organization"),
+    ("webhooks/mail.py", "endpoints that were disabled by themselves, to mail"),
     ("webhooks/recording.py", "deliveries of records that are gone"),
     ("webhooks/recording.py", "what became of deliveries of every organization"),
+    ("webhooks/replaying.py", "replays of webhooks that stand still"),
     ("sso/tidying.py", "forget old lines of connections' logs and assertions that have ended"),
     ("webhooks/tidying.py", "webhook deliveries and secrets that have served their time"),
 }

@@ -1,11 +1,11 @@
 """Making up for what an endpoint missed: what failed is delivered once more, what no delivery was made for at last.
 
-Works in chunks, each a transaction of its own, and asks for the rest as a task of its own after some of them. A worker
-that is killed repeats its chunks when the queue hands the task out again; that changes nothing, since an endpoint has
-one delivery for an event, and a delivery that is pending is no failed one.
+Works in chunks, each a transaction of its own that notes in the endpoint's row how far it came, and asks for the rest
+as a task of its own after some of them. So nothing is lost with a worker that is killed or a queue that forgets: a
+replay that stands still is asked for again. Several tasks for one replay share it.
 """
 
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -13,37 +13,58 @@ from django.utils import timezone
 
 from audit.models import AuditEvent, first_id_at
 from config.kernel.tasks import enqueue
+from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.models import Delivery, Endpoint
 from webhooks.patterns import matches, project_of
 from webhooks.services.deliveries import replay_reach
 
 CHUNK = 1000
 CHUNKS_A_TASK = 20
+# A replay comes forward far more often while a task is at it.
+STALE = timedelta(minutes=5)
 
 
-def replay(endpoint_id: UUID, since: datetime, until: UUID, after: UUID | None) -> str:
-    """Goes on behind the event `after`, up to the event `until`. Returns `done`, `more`, or `gone` for an endpoint that
-    is deleted or disabled by now.
+def replay(endpoint_id: UUID) -> str:
+    """Goes on with the replay of an endpoint in scope. Returns `done`, `more`, or `gone` where there is none, or none
+    any more because the endpoint is deleted or disabled by now.
     """
     for _ in range(CHUNKS_A_TASK):
         with transaction.atomic():
-            endpoint = Endpoint.objects.select_for_update().enabled().filter(id=endpoint_id).first()
-            if endpoint is None:
+            endpoint = Endpoint.objects.select_for_update().filter(id=endpoint_id).first()
+            if endpoint is None or endpoint.replay_from is None or endpoint.replay_until is None:
                 return "gone"
-            after = _replay_chunk(endpoint, since, until, after)
-        if after is None:
-            return "done"
-    enqueue("webhooks.replay", str(endpoint_id), since.isoformat(), str(until), str(after))
+            going_on = None
+            if endpoint.is_enabled:
+                going_on = _replay_chunk(endpoint, endpoint.replay_from, endpoint.replay_until)
+            endpoint.replay_from, endpoint.replay_moved_at = going_on, timezone.now()
+            if going_on is None:
+                endpoint.replay_until, endpoint.replay_moved_at = None, None
+            endpoint.save(update_fields=["replay_from", "replay_until", "replay_moved_at"])
+        if going_on is None:
+            return "done" if endpoint.is_enabled else "gone"
+    enqueue("webhooks.replay", str(endpoint_id))
     return "more"
 
 
-def _replay_chunk(endpoint: Endpoint, since: datetime, until: UUID, after: UUID | None) -> UUID | None:
-    """The event that the chunk ended with; None after the last one."""
+def tend_replays() -> int:
+    """Asks again for replays that stand still, each once in a while. Returns how many."""
+    now = timezone.now()
+    with system_scope("replays of webhooks that stand still"):
+        standing = list(Endpoint.objects.standing_since(now - STALE).values_list("org_id", "id"))
+    asked = 0
+    for organization_id, endpoint_id in standing:
+        with tenant_scope(organization_id):
+            if Endpoint.objects.standing_since(now - STALE).filter(id=endpoint_id).update(replay_moved_at=now):
+                enqueue("webhooks.replay", str(endpoint_id))
+                asked += 1
+    return asked
+
+
+def _replay_chunk(endpoint: Endpoint, start: UUID, until: UUID) -> UUID | None:
+    """Returns where the next chunk begins; None after the last one."""
     # Events from before the endpoint were never meant for it, and of older ones nobody knows what was delivered.
-    start = first_id_at(max(since, endpoint.created_at, timezone.now() - replay_reach()))
-    rows = AuditEvent.objects.filter(id__gte=start, id__lte=until)
-    if after is not None:
-        rows = rows.filter(id__gt=after)
+    earliest = first_id_at(max(endpoint.created_at, timezone.now() - replay_reach()))
+    rows = AuditEvent.objects.filter(id__gte=max(start, earliest), id__lte=until)
     found = list(rows.only("id", "event", "target_kind", "target_id", "data").order_by("id")[:CHUNK])
     if not found:
         return None
@@ -60,7 +81,7 @@ def _replay_chunk(endpoint: Endpoint, since: datetime, until: UUID, after: UUID 
         if _is_for(endpoint, row)
     ]
     Delivery.objects.bulk_create(missed, ignore_conflicts=True)
-    return last if len(found) == CHUNK else None
+    return UUID(int=last.int + 1) if len(found) == CHUNK else None
 
 
 def _is_for(endpoint: Endpoint, row: AuditEvent) -> bool:

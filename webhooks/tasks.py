@@ -1,6 +1,5 @@
 """Celery entries of webhooks: ids in, a named outcome out. The work is in the modules they call."""
 
-from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
@@ -31,14 +30,18 @@ def mail_disabled(endpoint_id: str, user_id: str) -> str:
 
 
 @shared_task(name="webhooks.replay", autoretry_for=(Error,), retry_backoff=True, max_retries=8)
-def replay(endpoint_id: str, since: str, until: str, after: str) -> str:
-    """Makes up for what an endpoint missed, behind the event `after` or from the beginning.
+def replay(endpoint_id: str) -> str:
+    """Goes on with making up for what an endpoint missed. Outcomes: `done`, `more`, `gone`."""
+    return replaying.replay(UUID(endpoint_id))
 
-    Outcomes: `done`, `more`, `gone`.
+
+@shared_task(name="webhooks.tend")
+def tend() -> str:
+    """Sends off mails about endpoints that were disabled, and asks again for replays that stand still.
+
+    Outcome: `sent off N, asked M`.
     """
-    return replaying.replay(
-        UUID(endpoint_id), datetime.fromisoformat(since), UUID(until), UUID(after) if after else None
-    )
+    return f"sent off {mail.announce_disabled()}, asked {replaying.tend_replays()}"
 
 
 @shared_task(name="webhooks.tidy")

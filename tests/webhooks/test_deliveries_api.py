@@ -1,14 +1,15 @@
 """Deliveries through their door: lists, tests, replays, and what is forgotten."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent
+from audit.models import AuditEvent, first_id_at
 from audit.services import Target, record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import new_id
@@ -24,6 +25,7 @@ from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEnt
 from webhooks.services import deliveries as services
 from webhooks.services.deliveries import Limit
 from webhooks.services.endpoints import disable_for
+from webhooks.tasks import tend
 from webhooks.tidying import tidy
 
 ACME = "/api/v1/orgs/acme"
@@ -210,12 +212,18 @@ def test_what_happened_while_it_was_disabled_is_made_up_for(api, cast: Cast, row
         assert AuditEvent.objects.filter(event="webhook_endpoint.replayed").count() == 1
 
 
+def in_progress(endpoint: Endpoint, since: datetime, until: UUID) -> None:
+    """A replay as it stands in the database."""
+    Endpoint.objects.filter(id=endpoint.id).update(
+        replay_from=first_id_at(since), replay_until=until, replay_moved_at=timezone.now()
+    )
+
+
 def test_a_replay_repeats_what_failed_and_nothing_that_was_delivered(cast: Cast, rows: Rows, monkeypatch):
     """In chunks of two events, a task for each, and killed in the middle: done twice, it does no more."""
     monkeypatch.setattr(replaying, "CHUNK", 2)
     monkeypatch.setattr(replaying, "CHUNKS_A_TASK", 1)
-    asked_for = []
-    monkeypatch.setattr(replaying, "enqueue", lambda *arguments: asked_for.append(arguments))
+    monkeypatch.setattr(replaying, "enqueue", lambda *arguments: None)
     since = timezone.now()
     with tenant_scope(cast.acme.id), transaction.atomic():
         happened = [happen(cast, event) for event in (KEY_RELEASED, KEY_REVOKED) * 3]
@@ -226,16 +234,15 @@ def test_a_replay_repeats_what_failed_and_nothing_that_was_delivered(cast: Cast,
                 endpoint=rows.endpoint, event_id=event.id, event=event.event, state=state, due_at=due, tries=10
             )
         last = happened[-1].id
-        outcomes = [replaying.replay(rows.endpoint.id, since, last, None)]
-        while asked_for:
-            _, endpoint_id, _, until, after = asked_for.pop()
-            assert str(endpoint_id) == str(rows.endpoint.id)
-            for _ in range(2):  # the queue hands a task out again when its worker was killed
-                asked_for.clear()
-                outcomes.append(replaying.replay(rows.endpoint.id, since, last, type(last)(after)))
-            assert until == str(last)
+        outcomes = []
+        for start in (since, since, happened[3].created_at):  # as if its note of how far it came were lost
+            in_progress(rows.endpoint, start, last)
+            outcomes.append(replaying.replay(rows.endpoint.id))
+        while outcomes[-1] == "more":
+            outcomes.append(replaying.replay(rows.endpoint.id))
+        outcomes.append(replaying.replay(rows.endpoint.id))
         found = {row.event_id: row for row in Delivery.objects.filter(event_id__in=[event.id for event in happened])}
-    assert (outcomes[0], outcomes[-1]) == ("more", "done")
+    assert outcomes == ["more", "more", "more", "done", "gone"]
     assert [found[event.id].state for event in happened] == [
         "pending", "delivered", "pending", "pending", "pending", "pending",
     ]  # fmt: skip
@@ -253,7 +260,8 @@ def test_a_replay_obeys_the_project_the_patterns_and_the_endpoint_s_own_age(cast
         inside = happen(cast, KEY_RELEASED)
         outside = record(KEY_RELEASED, actor=SYSTEM, data={"project": None})
         unwanted = happen(cast, PROJECT_ARCHIVED, cast.project)
-        outcome = replaying.replay(endpoint.id, timezone.now() - timedelta(days=1), unwanted.id, None)
+        in_progress(endpoint, timezone.now() - timedelta(days=1), unwanted.id)
+        outcome = replaying.replay(endpoint.id)
         made = set(Delivery.objects.values_list("event_id", flat=True))
     assert outcome == "done"
     assert made == {inside.id}
@@ -278,6 +286,8 @@ def test_who_manages_webhooks_is_mailed_of_an_endpoint_that_was_disabled(
     with delivering(), tenant_scope(cast.acme.id):
         assert disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause(cause))
         assert not disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause(cause))
+        assert tend() == "sent off 2, asked 0"
+        assert tend() == "sent off 0, asked 0"
     assert sorted(mail.to[0] for mail in mailoutbox) == [cast.admin.email, cast.owner.email]
     text, html = mailoutbox[0].body, mailoutbox[0].alternatives[0][0]
     for form in (text, html):
@@ -294,6 +304,8 @@ def test_who_manages_webhooks_is_mailed_of_an_endpoint_that_was_disabled(
 def test_no_mail_about_an_endpoint_that_is_enabled_again(cast: Cast, rows: Rows, mailoutbox):
 
     with tenant_scope(cast.acme.id):
+        assert mail_disabled(rows.endpoint.id, cast.owner.id) == "gone"
+        Endpoint.objects.update(state="disabled", disabled_cause="by_hand")
         assert mail_disabled(rows.endpoint.id, cast.owner.id) == "gone"
         Endpoint.objects.update(state="disabled", disabled_cause="gone")
         assert mail_disabled(rows.endpoint.id, cast.viewer.id) == "gone"

@@ -19,8 +19,8 @@ from config.kernel.tenancy.scope import tenant_scope
 from orgs.services.organizations import disable_organization, enable_organization
 from tests.at_once import at_once
 from tests.webhooks.conftest import Webhooks
-from webhooks import claiming, recording
-from webhooks.delivery import Delivering, call_of
+from webhooks import claiming, recording, tasks
+from webhooks.delivery import Delivering
 from webhooks.fan_out import fan_out
 from webhooks.ladder import RETRY_SECONDS, next_attempt
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -186,8 +186,9 @@ def test_gone_disables_at_once_and_tells_the_managers(webhooks, receiver, clock,
     (event,) = webhooks.happen()
     webhooks.deliver()
     webhooks.happen(1)
+    webhooks.deliver()
     with delivering():
-        webhooks.deliver()
+        tasks.tend()
     row = webhooks.again(endpoint)
     assert (row.state, row.disabled_cause, row.disabled_at) == (Endpoint.State.DISABLED, "gone", timezone.now())
     assert {(each.state, each.due_at) for each in webhooks.deliveries(endpoint)} == {(Delivery.State.FAILED, None)}
@@ -218,13 +219,15 @@ def test_five_days_without_a_success_disable_and_tell_the_managers(webhooks, rec
     began = timezone.now()
     with delivering():
         fail_for(webhooks, clock, began + 5 * DAY - timedelta(minutes=1))
+        tasks.tend()
     assert webhooks.again(endpoint).is_enabled
     assert began - SECOND < webhooks.again(endpoint).failing_since <= began
     assert mailoutbox == []
     clock.move_to(began + 5 * DAY)
     webhooks.happen()
+    webhooks.deliver()
     with delivering():
-        webhooks.deliver()
+        tasks.tend()
     row = webhooks.again(endpoint)
     assert (row.state, row.disabled_cause, row.disabled_at) == (Endpoint.State.DISABLED, "failing", timezone.now())
     assert {(each.state, each.due_at) for each in webhooks.deliveries(endpoint)} == {(Delivery.State.FAILED, None)}
@@ -358,10 +361,8 @@ def taken(webhooks) -> Delivering:
     """A worker that has taken what is due and begins it now. A turn of its own might see the end already."""
     run = Delivering(10)
     run.desk.turn()
-    (claim,) = run.desk.ready
-    assert claim.message is not None
-    run.sender.begin(call_of(claim, claim.message, timezone.now()))
-    run.desk.ready.clear()
+    run.begin()
+    assert run.sender.calls == 1
     return run
 
 

@@ -23,6 +23,14 @@ class EndpointQuerySet(TenantQuerySet["Endpoint"]):
         """Those that events are sent to."""
         return self.filter(state=Endpoint.State.ENABLED)
 
+    def to_mail_by(self, now: datetime) -> "EndpointQuerySet":
+        """Those that were disabled by themselves, and nobody was mailed of it yet."""
+        return self.filter(disabled_mail_due_at__lte=now)
+
+    def standing_since(self, moment: datetime) -> "EndpointQuerySet":
+        """Those with a replay in progress that has not moved after `moment`."""
+        return self.filter(replay_moved_at__lte=moment)
+
     def by_reference(self, reference: str) -> "Endpoint | None":
         """By public id; None for what does not parse, as for what does not exist."""
         endpoint_id = parse_public_id("whe", reference)
@@ -35,6 +43,8 @@ class Endpoint(TenantModel):
     `events` are names, or patterns: `key.*` for every event of a noun, `*` for all. Deliveries are signed with `secret`
     (`whsec_…`) and until `previous_secret_ends_at` with the one before, too; with `signing_key` (Ed25519) if there is
     one.
+
+    While a replay is in progress it goes on with the event `replay_from`, or the next there is, up to `replay_until`.
     """
 
     class State(models.TextChoices):
@@ -59,6 +69,9 @@ class Endpoint(TenantModel):
     state = models.CharField(max_length=10, choices=State.choices, default=State.ENABLED)
     disabled_cause = models.CharField(max_length=10, choices=Cause.choices, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_mail_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="From when on its managers are to be mailed; none once they are."
+    )
     secret = SealedField(help_text="`whsec_` and base64.")
     previous_secret = SealedField(null=True)
     previous_secret_ends_at = models.DateTimeField(null=True, blank=True)
@@ -70,6 +83,11 @@ class Endpoint(TenantModel):
         null=True, blank=True, help_text="The first failed attempt after which none succeeded."
     )
     held_until = models.DateTimeField(null=True, blank=True, help_text="It asked for patience (Retry-After).")
+    replay_from = models.UUIDField(null=True, blank=True)
+    replay_until = models.UUIDField(null=True, blank=True)
+    replay_moved_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the replay in progress came forward, or was asked for once more."
+    )
     created_by = models.CharField(max_length=80)
 
     objects: ClassVar = TenantManager.from_queryset(EndpointQuerySet)()
@@ -80,6 +98,16 @@ class Endpoint(TenantModel):
             # Asked for every event that is recorded, by the trigger that fills the outbox.
             models.Index(fields=["org_id"], condition=models.Q(state="enabled"), name="webhook_endpoint_enabled"),
             models.Index(fields=["project"], name="webhook_endpoint_by_project"),
+            models.Index(
+                fields=["disabled_mail_due_at"],
+                condition=models.Q(disabled_mail_due_at__isnull=False),
+                name="webhook_endpoint_to_mail",
+            ),
+            models.Index(
+                fields=["replay_moved_at"],
+                condition=models.Q(replay_moved_at__isnull=False),
+                name="webhook_endpoint_replaying",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

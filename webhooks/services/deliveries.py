@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent
+from audit.models import AuditEvent, first_id_at
 from audit.services import record
 from config.kernel.errors import Absent, Conflict, Invalid
 from config.kernel.principals import Principal
@@ -91,8 +91,8 @@ def replay_delivery(*, actor: Principal, delivery_id: UUID) -> Delivery:
 def replay_since(*, actor: Principal, endpoint_id: UUID, since: datetime) -> Endpoint:
     """Delivers once more what failed, and for the first time what no delivery was made for, of events since then.
 
-    The work is the task's (webhooks/replaying.py). Raises Absent, Invalid for a time to come or beyond replay_reach,
-    Conflict while the endpoint is disabled, RateLimited.
+    The work is the task's (webhooks/replaying.py). A replay in progress and this one become one. Raises Absent, Invalid
+    for a time to come or beyond replay_reach, Conflict while the endpoint is disabled, RateLimited.
     """
     _count(REPLAYS_SINCE, endpoint_id)
     now = timezone.now()
@@ -109,8 +109,13 @@ def replay_since(*, actor: Principal, endpoint_id: UUID, since: datetime) -> End
             target=endpoint_target(endpoint),
             data={"since": since.isoformat(), **project_data(endpoint)},
         )
+        first = first_id_at(since)
+        endpoint.replay_from = min(first, endpoint.replay_from or first)
         # Up to this very record: what comes after it is on its way by itself.
-        enqueue("webhooks.replay", str(endpoint.id), since.isoformat(), str(row.id), "")
+        endpoint.replay_until = max(row.id, endpoint.replay_until or row.id)
+        endpoint.replay_moved_at = now
+        endpoint.save(update_fields=["replay_from", "replay_until", "replay_moved_at"])
+        enqueue("webhooks.replay", str(endpoint.id))
     return endpoint
 
 

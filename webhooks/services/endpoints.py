@@ -12,11 +12,8 @@ from django.utils import timezone
 from audit.services import record
 from config.kernel.errors import Conflict
 from config.kernel.identifiers import public_id
-from config.kernel.permissions import Permission
 from config.kernel.principals import SYSTEM, Principal
-from config.kernel.tasks import enqueue
 from orgs.encryption import seal
-from orgs.models import Membership
 from orgs.services.authority import lock_organization
 from webhooks import events as declared
 from webhooks.models import Delivery, Endpoint, EndpointHour
@@ -154,9 +151,9 @@ def disable_for(*, endpoint_id: UUID, cause: Endpoint.Cause) -> bool:
     endpoint = Endpoint.objects.select_for_update().enabled().filter(id=endpoint_id).first()
     if endpoint is None:
         return False
+    # Noted, not handed to the queue, which may be away at this moment: webhooks.tend does that.
+    endpoint.disabled_mail_due_at = timezone.now()
     _disable(SYSTEM, endpoint, cause)
-    for membership in Membership.objects.holding(Permission.MANAGE_WEBHOOKS).order_by("id"):
-        enqueue("webhooks.mail_disabled", str(endpoint.id), str(membership.user_id))
     return True
 
 
