@@ -21,6 +21,7 @@ from django.utils import timezone
 from config.kernel.tenancy.models import new_text_id
 from webhooks.claiming import Claim, Message
 from webhooks.desk import LOOK_SECONDS, Desk, close_connection
+from webhooks.pace import Lanes
 from webhooks.recording import Result
 from webhooks.sending import SECONDS, Answer, Call, Sender
 from webhooks.signing import signatures
@@ -60,6 +61,8 @@ class Delivering:
     def __init__(self, connections: int) -> None:
         self.desk = Desk(connections)
         self.sender = Sender(connections)
+        self._lanes: Lanes[Claim] = Lanes(self.desk.pace, connections)
+        self._look_at = 0.0
         self._bell = threading.Event()
         self._is_ending = self._has_ended = False
         self._failure: Exception | None = None
@@ -98,18 +101,41 @@ class Delivering:
 
     def send(self, longest: float) -> None:
         """Begins what is ready, and takes the answers that have come. Waits up to `longest` seconds for some."""
-        ready, ended = self.desk.ready, self.desk.ended
-        now = timezone.now()
-        while self.sender.room and ready:
-            claim = ready.popleft()
-            if claim.until < now + SPARE or claim.message is None:
-                self.desk.unsent.append(claim)
-            else:
-                self.sender.begin(call_of(claim, claim.message, now))
+        self.begin()
+        ended = self.desk.ended
         answers = self.sender.wait(longest)
         now = timezone.now()
-        ended.extend([result_of(answer, now) for answer in answers])
-        if answers and len(ended) >= min(WORTH_WRITING, (len(ready) + self.sender.calls + len(ended)) // 3):
+        for answer in answers:
+            result = result_of(answer, now)
+            self._lanes.end(result.claim.target.id, result.claim.id)
+            ended.append(result)
+        if answers and len(ended) >= min(WORTH_WRITING, self.desk.taken // 3):
+            self._bell.set()
+
+    def begin(self) -> None:
+        """Begins what is ready, as far as there are connections and the pace of its endpoint allows it."""
+        ready, lanes, sender = self.desk.ready, self._lanes, self.sender
+        while ready:
+            claim = ready.popleft()
+            lanes.add(claim.target.id, claim)
+        at = time.monotonic()
+        if at >= self._look_at:
+            self._look_at = at + LOOK_SECONDS
+            self._look(at)
+        now = timezone.now()
+        latest = now + SPARE
+        while (room := sender.room) and (following := lanes.next(room)) is not None:
+            if following.until < latest or following.message is None:
+                self.desk.unsent.append(following)
+            else:
+                sender.begin(call_of(following, following.message, now))
+                lanes.begin(following.target.id, following.id, at)
+
+    def _look(self, at: float) -> None:
+        """Lets go of what an endpoint has become too slow for, so that there is room to take what others wait for."""
+        self.desk.hanging, excess = self._lanes.look(at)
+        if excess:
+            self.desk.unsent.extend(excess)
             self._bell.set()
 
     def _run_empty(self, thread: threading.Thread, stopped: Callable[[], bool]) -> None:
@@ -127,6 +153,7 @@ class Delivering:
         self._let_go()
 
     def _let_go(self) -> None:
+        self.desk.unsent.extend(self._lanes.empty())
         while self.desk.ready:
             self.desk.unsent.append(self.desk.ready.popleft())
 

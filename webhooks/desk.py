@@ -27,22 +27,24 @@ UNANSWERED = frozenset({Attempt.Outcome.TIMED_OUT, Attempt.Outcome.UNREACHABLE})
 class Desk:
     """Fills `ready` with deliveries to send, and writes what is put into `ended`.
 
-    Deliveries that are not sent after all are put into `unsent`. Another thread may use the three.
+    Deliveries that are not sent after all are put into `unsent`. Another thread may use the three, and set `hanging`:
+    the endpoints of which much is on its way for longer than quick answers take.
     """
 
     def __init__(self, connections: int) -> None:
         self.ready: deque[Claim] = deque()
         self.ended: deque[Result] = deque()
         self.unsent: deque[Claim] = deque()
+        self.hanging: set[str] = set()
         self.written = 0
-        self._pace = Pace(connections, connections * TAKEN_FOR_EACH)
+        self.pace = Pace(connections, connections * TAKEN_FOR_EACH)
         self._claims = Claims()
         self._look_at = 0.0
 
     @property
     def taken(self) -> int:
         """How many deliveries are taken and not written yet."""
-        return self._pace.taken
+        return self.pace.taken
 
     def turn(self) -> bool:
         """Writes, then takes. False when there was nothing to do. Raises django.db.Error, and nothing is lost."""
@@ -63,10 +65,12 @@ class Desk:
             self.ended.popleft()
             outcome = result.answer.outcome
             seconds = result.answer.milliseconds / 1000
-            self._pace.end(result.claim.target.id, seconds=seconds, answered=outcome not in UNANSWERED)
+            self.pace.end(result.claim.target.id, seconds=seconds, answered=outcome not in UNANSWERED)
         for claim in unsent:
             self.unsent.popleft()
-            self._pace.put_back(claim.target.id)
+            self.pace.put_back(claim.target.id)
+        for endpoint_id in self.hanging:
+            self.pace.slow_down(endpoint_id)
         self.written += len(results)
         return bool(results or unsent)
 
@@ -76,18 +80,18 @@ class Desk:
         is_more = False
         if now >= self._look_at:
             is_more = fan_out() >= BATCH
-            pause = BUSY_LOOK_SECONDS if self._pace.taken >= MOST_WRITTEN // 2 else LOOK_SECONDS
+            pause = BUSY_LOOK_SECONDS if self.pace.taken >= MOST_WRITTEN // 2 else LOOK_SECONDS
             self._look_at = now if is_more else now + pause
         elif not has_written:
             return False
-        if self._pace.room <= 0:
+        if self.pace.room <= 0:
             return is_more
-        self._pace.forget()
-        claims = self._claims.take(self._pace.room, room=FIRST, rooms=self._pace.rooms())
+        self.pace.forget()
+        claims = self._claims.take(self.pace.room, room=FIRST, rooms=self.pace.rooms())
         lost = [claim for claim in claims if claim.message is None]
         for claim in claims:
             if claim.message is not None:
-                self._pace.take(claim.target.id)
+                self.pace.take(claim.target.id)
                 self.ready.append(claim)
         give_up(lost, timezone.now())
         return is_more or bool(claims)

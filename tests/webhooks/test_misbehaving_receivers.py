@@ -2,6 +2,8 @@
 
 import socket
 import time
+from collections.abc import Callable
+from threading import Event
 
 import pytest
 
@@ -207,6 +209,44 @@ def test_one_that_hangs_delays_no_other(webhooks, receiver, monkeypatch):
         assert {attempt.outcome for attempt in webhooks.attempts(each)} == {TIMED_OUT}
         assert webhooks.again(each).failing_since is not None
     assert webhooks.again(endpoint).failing_since is None
+
+
+def test_one_that_was_quick_and_then_hangs_delays_no_other(webhooks, receiver, monkeypatch):
+    """Most of what the worker may take is the hanging one's by then. Nothing of it is lost or sent twice."""
+    monkeypatch.setattr(sending, "SECONDS", 12)
+    goes_on = Event()
+
+    def hangs_after(talk, *_):
+        while len(receiver.got("turning")) > 130 and not goes_on.is_set():
+            talk.wait(0.05)
+        talk.answer(200)
+
+    monkeypatch.setitem(BEHAVIOURS, "turning", hangs_after)
+    turning = webhooks.endpoint(receiver.url("turning"))
+    other = webhooks.endpoint(receiver.url("fine"), events=(PROJECT_ARCHIVED.name,))
+    webhooks.happen(300)
+    run = delivery.Delivering(10)
+
+    def work_until(done: Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end
+            run.desk.turn()
+            run.send(0.05)
+
+    work_until(lambda: len(receiver.got("turning")) > 135 and run.desk.taken > 100, 20)
+    for number in range(1, 4):
+        webhooks.happen(5, PROJECT_ARCHIVED)
+        work_until(lambda: len(receiver.got("fine")) == 5 * number, 2)  # noqa: B023 - called in this round only
+    work_until(lambda: run.desk.taken < 10, 2)
+    assert len(receiver.got("turning")) < 150
+    goes_on.set()
+    run.run_here()
+    for endpoint, count in ((turning, 300), (other, 15)):
+        rows = webhooks.deliveries(endpoint)
+        assert {(row.state, row.attempts, row.claimed_until) for row in rows} == {(Delivery.State.DELIVERED, 1, None)}
+        assert len(rows) == count
+    assert len(receiver.ids()) == len(set(receiver.ids())) == 315
 
 
 def test_an_answer_that_no_database_takes_is_kept_as_far_as_it_can(webhooks, start, monkeypatch):

@@ -1,6 +1,6 @@
 """How many deliveries of one endpoint are on their way at once, by how it answers."""
 
-from webhooks.pace import FIRST, MOST_REMEMBERED, Pace
+from webhooks.pace import FIRST, MOST_REMEMBERED, Lanes, Pace
 
 
 def played(pace: Pace, endpoint: str, *, seconds: float, answered: bool = True, rounds: int = 1) -> int:
@@ -67,3 +67,59 @@ def test_endpoints_that_nothing_is_taken_of_are_forgotten_when_there_are_too_man
     assert len(pace.rooms()) == MOST_REMEMBERED
     assert "0" in pace.rooms()
     assert "1" not in pace.rooms()
+
+
+def lanes_of(pace: Pace, connections: int, counts: dict[str, int]) -> Lanes[str]:
+    """So many of each endpoint wait; they were quick until now."""
+    lanes: Lanes[str] = Lanes(pace, connections)
+    for endpoint, count in counts.items():
+        played(pace, endpoint, seconds=0.05, rounds=8)
+        for number in range(count):
+            pace.take(endpoint)
+            lanes.add(endpoint, f"{endpoint}{number}")
+    return lanes
+
+
+def begun(lanes: Lanes[str], free: int, now: float = 0.0) -> list[str]:
+    """All that may begin while so many connections are free."""
+    found = []
+    while free and (item := lanes.next(free)) is not None:
+        lanes.begin(item[0], item, now)
+        found.append(item)
+        free -= 1
+    return found
+
+
+def test_endpoints_begin_in_turn_and_one_leaves_a_tenth_of_the_connections_to_others():
+    pace = Pace(connections=20, most=240)
+    assert begun(lanes_of(pace, 20, {"a": 3, "b": 2}), 20) == ["a0", "b0", "a1", "b1", "a2"]
+    lanes = lanes_of(Pace(connections=20, most=240), 20, {"a": 60})
+    assert len(begun(lanes, 20)) == 18
+    lanes.add("b", "b0")
+    assert begun(lanes, 2) == ["b0"]
+    lanes.end("a", "a0")
+    assert begun(lanes, 3) == ["a18"]
+
+
+def test_no_more_begin_than_the_pace_allows_when_they_begin():
+    pace = Pace(connections=20, most=240)
+    lanes = lanes_of(pace, 20, {"a": 60, "b": 1})
+    pace.end("a", seconds=15, answered=False)
+    assert begun(lanes, 20) == ["a0", "b0"]
+
+
+def test_what_waits_for_one_that_hangs_is_let_go_and_the_longest_due_stay():
+    lanes = lanes_of(Pace(connections=20, most=240), 20, {"a": 4, "b": 4})
+    assert begun(lanes, 6) == ["a0", "b0", "a1", "b1"]
+    assert lanes.look(0.9) == (set(), [])
+    lanes.end("b", "b0")
+    assert lanes.look(1.0) == ({"a"}, ["a3", "a2"])
+    assert begun(lanes, 20) == ["b2", "b3"]
+
+
+def test_what_a_slow_one_had_too_much_is_not_held_against_other_slow_ones():
+    pace = Pace(connections=20, most=240)
+    played(pace, "slow", seconds=2)
+    lanes_of(pace, 20, {"a": 200})
+    pace.slow_down("a")
+    assert pace.rooms() == {"slow": 2, "a": 0}
