@@ -31,7 +31,7 @@ BUSY = frozenset({429, 503})
 # First, and in one order: whoever disables or deletes an endpoint locks it before its deliveries, too. How it fares is
 # read and written back, so no other worker may do the same meanwhile.
 ENDPOINTS = """
-SELECT id::text, state, failing_since, held_until FROM webhook_endpoint
+SELECT id::text, url, state, failing_since, held_until FROM webhook_endpoint
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 FARINGS = """
@@ -114,6 +114,7 @@ class Result(NamedTuple):
 class _Faring:
     """What the results of one endpoint say of it."""
 
+    url: str
     state: str
     failing_since: datetime | None
     held_until: datetime | None
@@ -125,8 +126,10 @@ class _Faring:
         return self.failing_since, self.held_until
 
     def add(self, result: Result) -> None:
-        """The next result, in the order in which they ended."""
+        """The next result, in the order in which they ended. What another address answered says nothing of it."""
         answer = result.answer
+        if result.claim.target.url != self.url:
+            return
         if result.succeeded:
             self.failing_since = None
             return
@@ -236,6 +239,6 @@ def _disable(results: list[Result], found: dict[str, _Faring]) -> None:
             continue
         try:
             with tenant_scope(UUID(owners[endpoint_id])):
-                disable_for(endpoint_id=UUID(endpoint_id), cause=cause)
+                disable_for(endpoint_id=UUID(endpoint_id), url=faring.url, cause=cause)
         except Exception:
             logger.warning("an endpoint could not be disabled", endpoint=endpoint_id, exc_info=True)

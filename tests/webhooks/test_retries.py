@@ -391,6 +391,30 @@ def test_an_endpoint_that_is_disabled_during_an_attempt_gets_no_other(
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize("answer", [410, (503, {"retry-after": "600"}), 500, 200])
+def test_what_the_old_address_answers_is_not_held_against_one_that_moved(webhooks, receiver, start, by_owner, answer):
+    """Nor is it a success of the new one."""
+    receiver.script, moved = [answer], start()
+    endpoint = webhooks.endpoint(receiver.url("scripted"))
+    webhooks.happen(2)
+    run = Delivering(10)
+    run.desk.turn()
+    run.desk.unsent.append(run.desk.ready.pop())
+    run.begin()
+    failing = timezone.now() - timedelta(hours=1) if answer == 200 else None
+    with tenant_scope(webhooks.cast.acme.id):
+        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, url=moved.url())
+    webhooks.set(endpoint, failing_since=failing)
+    end(run)
+    row = webhooks.again(endpoint)
+    assert (row.is_enabled, row.failing_since, row.held_until) == (True, failing, None)
+    assert webhooks.deliver() == 1
+    states = [each.state for each in webhooks.deliveries(endpoint)]
+    assert sorted(states) == ["delivered", "delivered" if answer == 200 else "pending"]
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Delivery.objects.pending().count() == (answer != 200)
+
+
 def test_an_endpoint_that_is_deleted_during_an_attempt_leaves_nothing(webhooks, receiver, clock, by_owner):
     endpoint, other = webhooks.endpoint(receiver.url("slow/0.2")), webhooks.endpoint(receiver.url("fine"))
     webhooks.happen()

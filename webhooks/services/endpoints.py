@@ -143,13 +143,13 @@ def disable_endpoint(*, actor: Principal, endpoint_id: UUID) -> Endpoint:
 
 
 @transaction.atomic
-def disable_for(*, endpoint_id: UUID, cause: Endpoint.Cause) -> bool:
-    """Disables an endpoint of the organization in scope because of how it answers, and has its managers told.
+def disable_for(*, endpoint_id: UUID, cause: Endpoint.Cause, url: str | None = None) -> bool:
+    """Disables an endpoint of the organization in scope because of how it, or `url`, answers. Has its managers told.
 
-    False when it is gone, or was disabled already.
+    False when it is gone, was disabled already, or points elsewhere by now.
     """
     endpoint = Endpoint.objects.select_for_update().enabled().filter(id=endpoint_id).first()
-    if endpoint is None:
+    if endpoint is None or url not in (None, endpoint.url):
         return False
     # Noted, not handed to the queue, which may be away at this moment: webhooks.tend does that.
     endpoint.disabled_mail_due_at = timezone.now()
