@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +19,8 @@ from keys import signing
 from keys.signing import Purpose
 from tests.api.test_licences import SHOP, ask, register
 from tests.cast import Cast
-from tests.keys.test_signing_node import node
+from tests.keys.test_signing import forged, own_key, part
+from tests.keys.test_signing_node import changed, node, of_another_algorithm
 
 __all__ = ["node"]
 
@@ -97,5 +99,21 @@ def test_what_is_not_to_be_believed_is_refused(cast: Cast, tenantry: str, check:
         (signing.sign(Purpose.ENTITLEMENT, claims, lifetime=lifetime, audience=project), project, "shop.example.com"),
     ):  # fmt: skip
         ended = check(refused, tenantry, for_project, domain)
+        assert (ended.returncode, ended.stdout) == (1, ""), ended
+        assert ended.stderr.startswith("Refused: ")
+
+
+def test_other_algorithms_and_what_has_expired_are_refused(cast: Cast, tenantry: str, check: Check):
+    register(cast, "shop.example.com")
+    token = ask(cast.publishable_key).json()["token"]
+    claims, now = part(token, 1), int(time.time())
+    in_time, expired = (
+        forged(own_key(), "EdDSA", **{**claims, "iat": now - 900, "exp": now + seconds}) for seconds in (60, -60)
+    )
+    arguments = (tenantry, cast.project.public_id, "shop.example.com")
+    assert check(in_time, *arguments).returncode == 0, "what is refused below is refused for its end alone"
+    others = of_another_algorithm(token, Client().get("/.well-known/jwks.json").json())
+    for refused in (*others, changed(token, plan="enterprise"), expired):
+        ended = check(refused, *arguments)
         assert (ended.returncode, ended.stdout) == (1, ""), ended
         assert ended.stderr.startswith("Refused: ")
