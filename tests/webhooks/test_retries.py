@@ -415,6 +415,28 @@ def test_what_the_old_address_answers_is_not_held_against_one_that_moved(webhook
         assert Delivery.objects.pending().count() == (answer != 200)
 
 
+def test_a_moved_endpoint_inherits_neither_hold_nor_failures(webhooks, receiver, start, by_owner):
+    """It keeps both while its address stays."""
+    endpoint, moved = webhooks.endpoint(receiver.url("status/503", retry_after="600")), start()
+    (event,) = webhooks.happen()
+    webhooks.deliver()
+    held = webhooks.again(endpoint)
+    assert held.held_until > timezone.now()
+    with tenant_scope(webhooks.cast.acme.id):
+        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, description="Held", url=endpoint.url)
+    kept = webhooks.again(endpoint)
+    assert (kept.description, kept.held_until, kept.failing_since) == ("Held", held.held_until, held.failing_since)
+    with tenant_scope(webhooks.cast.acme.id):
+        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, url=moved.url())
+    row = webhooks.again(endpoint)
+    assert (row.held_until, row.failing_since) == (None, None)
+    (other,) = webhooks.happen()
+    assert webhooks.deliver() == 1
+    assert moved.ids() == [other.public_id]
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Delivery.objects.pending().get().event_id == event.id
+
+
 def test_an_endpoint_that_is_deleted_during_an_attempt_leaves_nothing(webhooks, receiver, clock, by_owner):
     endpoint, other = webhooks.endpoint(receiver.url("slow/0.2")), webhooks.endpoint(receiver.url("fine"))
     webhooks.happen()

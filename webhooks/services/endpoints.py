@@ -80,7 +80,7 @@ def create_endpoint(
 
 @transaction.atomic
 def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Changes]) -> Endpoint:
-    """Changes an endpoint. Deliveries that are pending go to where it points then.
+    """Changes an endpoint. Deliveries that are pending go to where it points then; how it fared is forgotten with a URL.
 
     Raises Absent, Invalid, Conflict for an archived project, and for another host that would get the headers of before.
     """
@@ -92,6 +92,7 @@ def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Ch
             _require_same_place(endpoint.url, changes["url"])
         told["url"] = [told_url(endpoint.url), told_url(changes["url"])]
         endpoint.url = changes["url"]
+        endpoint.failing_since, endpoint.held_until = None, None
     if "events" in changes and (chosen := readable_patterns(changes["events"])) != endpoint.events:
         told["events"] = [endpoint.events, chosen]
         endpoint.events = chosen
