@@ -83,7 +83,10 @@ class KeyRotation(ApiView):
     @idempotent
     @operation("rotate_key", IssuedKey, body=Rotation, status=201, refusals=[Conflict])
     def post(self, request: Request, organization: str, project: str, key: str) -> Response:
-        """Makes a key like this one and answers with its plaintext, `key`; the old one ends after the overlap."""
+        """Makes a key like this one and answers with its plaintext, `key`; the old one ends after the overlap.
+
+        The uses that are left go over to the new key. One that was replaced already is not rotated again.
+        """
         wanted = self.read()
         new, plaintext = services.rotate_key(
             actor=self.admission.principal,

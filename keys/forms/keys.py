@@ -106,7 +106,10 @@ class KeyEditForm(forms.Form):
 
 
 class RotateForm(ExpiryForm, OnceForm):
-    """How long the old key goes on working, and when the new one ends."""
+    """How long the old key goes on working, and when the new one ends.
+
+    A key with `has_limited_uses` is replaced at once: what is left of them goes over.
+    """
 
     overlap = forms.TypedChoiceField(
         label="The old key goes on working for",
@@ -122,6 +125,14 @@ class RotateForm(ExpiryForm, OnceForm):
         required=False,
     )
     field_order = ["overlap", "expires", "expires_on"]
+
+    def __init__(self, *args: Any, has_limited_uses: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if has_limited_uses:
+            overlap = self.fields["overlap"]
+            overlap.choices = OVERLAPS[:1]  # type: ignore[attr-defined] # it is a choice field
+            overlap.initial = OVERLAPS[0][0]
+            overlap.help_text = "The uses that are left go over to the new key, so the old one stops at once."
 
     def clean_overlap(self) -> timedelta:
         return timedelta(seconds=self.cleaned_data["overlap"])

@@ -193,6 +193,11 @@ class Key(TenantModel):
         return self.State.QUARANTINED if self.quarantined_at else self.State.ACTIVE
 
     @property
+    def replacement(self) -> "Key | None":
+        """The key that it was rotated into, while that one has not ended."""
+        return Key.objects.filter(replaces=self).not_ended().order_by("-id").first()
+
+    @property
     def use(self) -> "KeyUse | None":
         """When and how often it was used; None when never. With `with_use` it takes no query."""
         return next(iter(self.uses.all()), None)

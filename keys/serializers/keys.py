@@ -173,7 +173,7 @@ class Rotation(Body):
         min_value=0,
         max_value=int(LONGEST_OVERLAP.total_seconds()),
         default=OVERLAP,
-        help_text="0 ends the old key at once, 2592000 are 30 days.",
+        help_text="0 ends the old key at once, 2592000 are 30 days. A key with a limited number of uses takes 0 only.",
     )
     expires_at = Moment(required=False, help_text="When the new key ends; without it when the old one would have.")
 

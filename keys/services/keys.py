@@ -137,6 +137,12 @@ def rotate_key(
     old = locked_key(project_id=project_id, reference=key)
     require_not_ended(old)
     chosen_permissions(actor=actor, kind=old.kind, permissions=list(old.permissions), holder=holder)
+    if old.replacement is not None:
+        raise Conflict(
+            "This key was replaced already: rotate its replacement, or revoke that first.", code="key_replaced"
+        )
+    if overlap and old.remaining is not None:
+        raise Invalid.field("overlap_seconds", "Choose 0: the uses that are left go over to the new key.")
     now = timezone.now()
     new, plaintext = _new(
         actor=actor,
@@ -154,13 +160,15 @@ def rotate_key(
         rate_window_seconds=old.rate_window_seconds,
         replaces=old,
     )
+    if old.remaining is not None:
+        old.remaining = 0  # a server that has not heard of the rotation spends nothing of it any more
     end = now + overlap
     if overlap:
         end = min(old.expires_at, end) if old.expires_at else end
         old.expires_at = end
     else:
         old.revoked_at = end
-    old.save(update_fields=["expires_at", "revoked_at", "updated_at"])
+    old.save(update_fields=["expires_at", "revoked_at", "remaining", "updated_at"])
     record(
         events.KEY_ROTATED,
         actor=actor,

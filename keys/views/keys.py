@@ -140,10 +140,15 @@ class KeyRotate(SecretPage):
 
     def form_arguments(self) -> dict[str, Any]:
         self.key = key_of(self.admission, self.kwargs["key"])
-        return {}
+        return {"has_limited_uses": self.key.remaining is not None}
 
     def form_context(self) -> dict[str, Any]:
-        return {"section": "keys", "key": self.key, "policy": KeyPolicy.objects.current()}
+        return {
+            "section": "keys",
+            "key": self.key,
+            "replacement": self.key.replacement,
+            "policy": KeyPolicy.objects.current(),
+        }
 
     def make(self, form: RotateForm) -> tuple[Key, str]:
         made = services.rotate_key(

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.access import organization, project
@@ -13,7 +14,7 @@ from keys.forms.terms import KeyPolicyForm, TermsForm
 from keys.models import Key, KeyPolicy
 from keys.services.key_changes import update_key
 from keys.services.key_policies import set_key_policy
-from keys.services.keys import release_key
+from keys.services.keys import locked_key, release_key
 from keys.views.keys import key_of, to_key
 
 UNFIT_SHOWN = 20
@@ -40,6 +41,12 @@ class KeyTerms(FormPage):
             "ended": self.key.state in (Key.State.REVOKED, Key.State.EXPIRED),
             "policy": KeyPolicy.objects.current(),
         }
+
+    @transaction.atomic
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        # Nobody changes the key between the form's look at it and the saving.
+        locked_key(project_id=self.admission.project.id, reference=kwargs["key"])
+        return super().post(request, **kwargs)
 
     def save(self, form: TermsForm) -> HttpResponse:
         changed = update_key(

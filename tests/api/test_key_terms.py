@@ -39,10 +39,36 @@ def last_event(name):
 def test_limits_are_set_at_the_making_and_go_over_to_the_replacement(api, cast):
     key = made(api(cast.developer), **TERMS)
     assert {name: key[name] for name in TERMS} == TERMS
-    new = api(cast.developer).post(f"{KEYS}/{key['id']}/rotate", {"overlap_seconds": 60}).json()
+    new = api(cast.developer).post(f"{KEYS}/{key['id']}/rotate", {"overlap_seconds": 0}).json()
     assert {name: new[name] for name in TERMS} == TERMS
     bare = made(api(cast.developer))
     assert (bare["rate_limit"], bare["remaining"], bare["is_imported"]) == (None, None, False)
+
+
+def test_a_rotation_never_multiplies_the_uses_that_are_left(api, cast):
+    client = api(cast.owner)
+    path = f"{KEYS}/{made(client, remaining=1000)['id']}"
+    before = everything()
+    for body in ({"overlap_seconds": 1}, {"overlap_seconds": 2592000}, {}):
+        refused = client.post(f"{path}/rotate", body)
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, ["overlap_seconds"])
+        assert "Choose 0" in refused.content.decode()
+    assert everything() == before
+    new = client.post(f"{path}/rotate", {"overlap_seconds": 0}).json()
+    old = client.get(path).json()
+    assert (old["state"], old["remaining"], new["state"], new["remaining"]) == ("revoked", 0, "active", 1000)
+
+
+def test_a_key_that_was_replaced_is_rotated_again_only_when_its_replacement_has_ended(api, cast):
+    client, path = api(cast.owner), f"{KEYS}/{cast.key.public_id}"
+    new = client.post(f"{path}/rotate", {"overlap_seconds": 3600}).json()
+    before = everything()
+    for overlap in (0, 3600):
+        refused = client.post(f"{path}/rotate", {"overlap_seconds": overlap})
+        assert (refused.status_code, refused.json()["code"]) == (409, "key_replaced")
+    assert everything() == before
+    assert client.post(f"{KEYS}/{new['id']}/revoke").status_code == 200
+    assert client.post(f"{path}/rotate", {"overlap_seconds": 3600}).status_code == 201
 
 
 def test_a_rotation_may_give_the_new_key_an_end_of_its_own(api, cast):

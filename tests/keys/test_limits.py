@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys import limits, uses
 from keys.facts import KeyFacts, load_keys
 from keys.models import Key, KeyUse
-from keys.services.keys import create_key
+from keys.services.keys import create_key, rotate_key
 from keys.uses import Used, UseRecorder
 from tests.cast import Cast
 from tests.database import ROOT
@@ -135,6 +136,39 @@ def test_fifty_at_once_spend_exactly_the_remaining_uses(committed_cast: Cast):
     with ThreadPoolExecutor(50) as pool:
         assert sum(pool.map(spend, range(50))) == 20
     with tenant_scope(committed_cast.acme.id):
+        assert Key.objects.get(id=key_id).remaining == 0
+
+
+def test_what_is_spent_while_a_key_is_rotated_is_not_given_twice(committed_cast: Cast):
+    cast = committed_cast
+    key = limited(cast, remaining=200)
+    key_id = uses.id_behind(key.public_id)
+    together = threading.Barrier(5)
+
+    def spend_all(_: int) -> int:
+        together.wait(30)
+        try:
+            return sum(uses.spend(organization_id=cast.acme.id, key_id=key_id, cost=1)[0] for _ in range(100))
+        finally:
+            connection.close()
+
+    def rotate() -> int:
+        together.wait(30)
+        try:
+            with tenant_scope(cast.acme.id):
+                new, _ = rotate_key(
+                    actor=cast.principal(cast.owner), holder=frozenset(), project_id=cast.project.id,
+                    key=key.public_id, overlap=timedelta(0),
+                )  # fmt: skip
+            return new.remaining or 0
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        left = pool.submit(rotate)
+        spent = sum(pool.map(spend_all, range(4)))
+    assert spent + left.result() == 200
+    with tenant_scope(cast.acme.id):
         assert Key.objects.get(id=key_id).remaining == 0
 
 

@@ -1,15 +1,24 @@
 """Dashboard pages of a key's limits, its quarantine, and the organization's key policy."""
 
+import html
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from audit.models import AuditEvent
+from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.tenancy.scope import tenant_scope
+from keys.forms.terms import CHANGED_MEANWHILE, TermsForm
 from keys.models import Key, KeyPolicy, KeyUse
+from keys.services.key_changes import update_key
 from keys.services.key_policies import set_key_policy
 from keys.services.once import new_form_token
+from keys.services.terms import RateLimit
+from keys.uses import spend
 from tests.api.rows import everything
 from tests.cast import Cast
 from tests.keys.test_pages import key_address, key_now, text_of
@@ -29,8 +38,10 @@ def quarantine(cast: Cast) -> None:
 
 
 def form_of(cast: Cast, **changes: Any) -> dict[str, Any]:
+    key = key_now(cast)
     return {
-        "permissions": key_now(cast).permissions,
+        "shown": json.dumps(TermsForm(key=key, holder=frozenset()).present),
+        "permissions": key.permissions,
         "expires": "keep",
         "allowed_ips": "",
         "rate": "",
@@ -59,6 +70,90 @@ def test_limits_are_changed_and_shown(cast: Cast, browse: Any):
     kept = browser.post(page, form_of(cast, rate="50", window="3600"))
     assert kept.status_code == 302
     assert (key_now(cast).expires_at, key_now(cast).remaining) == (now.expires_at, None)
+
+
+def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
+    """What a browser sends of that page when only `changes` are typed."""
+    shown = re.search(r'name="shown" value="([^"]+)"', text_of(answer))
+    assert shown is not None
+    form = answer.context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    typed = {name: "" if value is None else value for name, value in values.items()}
+    typed["allowed_ips"] = typed["allowed_ips"].replace("\n", "\r\n")
+    return {**typed, "shown": html.unescape(shown[1]), **changes}
+
+
+def changed(cast: Cast, **changes: Any) -> None:
+    """By another admin."""
+    with tenant_scope(cast.acme.id):
+        update_key(
+            actor=cast.principal(cast.owner), holder=ROLE_PERMISSIONS[Role.OWNER], project_id=cast.project.id,
+            key=cast.key.public_id, **changes,
+        )  # fmt: skip
+
+
+def last_change(cast: Cast) -> dict[str, Any]:
+    with tenant_scope(cast.acme.id):
+        return AuditEvent.objects.filter(event="key.updated").order_by("-id")[0].data["changes"]
+
+
+def test_what_others_change_while_a_page_is_open_stays(cast: Cast, browse: Any):
+    changed(cast, remaining=1000, allowed_ips=["10.0.0.0/8", "192.0.2.0/24"], rate_limit=RateLimit(9, 60))
+    browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
+    opened = browser.get(page)
+    assert spend(organization_id=cast.acme.id, key_id=cast.key.id, cost=300) == (True, 700)
+    changed(cast, allowed_ips=["10.0.0.1/32"], permissions=["view_org"], expires_at=timezone.now() + timedelta(days=2))
+    ends = key_now(cast).expires_at
+    assert browser.post(page, filled_in(opened, rate="50")).status_code == 302
+    now = key_now(cast)
+    assert (now.remaining, now.allowed_ips, now.permissions, now.expires_at, now.rate_limit) == (
+        700, ["10.0.0.1/32"], ["view_org"], ends, 50,
+    )  # fmt: skip
+    limits = [{"limit": number, "window_seconds": 60} for number in (9, 50)]
+    assert last_change(cast) == {"rate_limit": limits}
+    assert browser.post(page, filled_in(opened, rate="9", remaining="800")).status_code == 302, "what is typed, holds"
+    assert key_now(cast).remaining == 800
+    assert last_change(cast) == {"remaining": [700, 800]}
+
+
+CONFLICTS = [
+    ({"permissions": ["view_org"]}, {"permissions": ["keys:verify", "view_org"]}, r'value="view_org"[^>]* checked'),
+    ({"permissions": []}, {"permissions": ["view_org"]}, r"&quot;permissions&quot;: \[\]"),
+    ({"allowed_ips": ["10.0.0.1/32"]}, {"allowed_ips": "203.0.113.0/24"}, "10.0.0.1/32</textarea>"),
+    ({"rate_limit": RateLimit(7, 60)}, {"rate": "50"}, 'name="rate" value="7"'),
+    ({"rate_limit": RateLimit(7, 3600)}, {"rate": "50"}, '<option value="3600" selected>'),
+    ({"expires_at": timezone.now() + timedelta(days=2)}, {"expires": "90"}, '<option value="keep" selected>'),
+    ({"expires_at": timezone.now() + timedelta(days=2)}, {"expires": "never"}, '<option value="keep" selected>'),
+]
+
+
+@pytest.mark.parametrize(("theirs", "mine", "told"), CONFLICTS)
+def test_what_two_change_at_once_is_refused_and_shown_as_it_is_now(
+    cast: Cast, browse: Any, theirs: dict[str, Any], mine: dict[str, Any], told: str
+):
+    browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
+    opened = browser.get(page)
+    changed(cast, **theirs)
+    before = everything()
+    refused = browser.post(page, filled_in(opened, remaining="5", **mine))
+    assert refused.status_code == 422
+    assert CHANGED_MEANWHILE in text_of(refused)
+    assert re.search(told, text_of(refused))
+    assert everything() == before
+    assert browser.post(page, filled_in(refused, **mine)).status_code == 302, "it was seen, so it may be changed"
+    assert set(last_change(cast)) == {*theirs, "remaining"}
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "x", "null", "[1]", "7", '{"permissions": []}', pytest.param("[" * 100_000, id="deep")]
+)
+def test_a_form_that_does_not_tell_what_it_showed_changes_nothing(cast: Cast, browse: Any, shown: str):
+    browser = browse(cast.developer)
+    before = everything()
+    answer = browser.post(f"{key_address(cast)}limits/", form_of(cast, rate="5", shown=shown))
+    assert answer.status_code == 422
+    assert "Open this page again" in text_of(answer)
+    assert everything() == before
 
 
 @pytest.mark.parametrize(
@@ -158,6 +253,35 @@ def test_the_forms_of_keys_say_what_the_policy_demands(cast: Cast, browse: Any):
     with tenant_scope(cast.acme.id):
         key = Key.objects.get(name="x")
     assert (key.rate_limit, key.rate_window_seconds, key.remaining) == (5, 1, 3)
+
+
+def test_the_page_of_a_rotation_offers_a_key_with_limited_uses_no_overlap(cast: Cast, browse: Any):
+    changed(cast, remaining=1000)
+    browser, page = browse(cast.developer), f"{key_address(cast)}rotate/"
+    shown = text_of(browser.get(page))
+    assert "The uses that are left go over to the new key" in shown
+    assert re.findall(r'name="overlap" value="(\d+)"', shown) == ["0"]
+    before = everything()
+    assert browser.post(page, {"overlap": "3600", "expires": "keep", "once": new_form_token()}).status_code == 422
+    assert everything() == before
+    made = browser.post(page, {"overlap": "0", "expires": "keep", "once": new_form_token()})
+    assert "is refused from now on" in text_of(made)
+    with tenant_scope(cast.acme.id):
+        assert Key.objects.get(replaces=cast.key).remaining == 1000
+
+
+def test_the_page_of_a_key_that_was_replaced_leads_to_its_replacement(cast: Cast, browse: Any):
+    browser, page = browse(cast.developer), f"{key_address(cast)}rotate/"
+    form = {"overlap": "3600", "expires": "keep"}
+    assert browser.post(page, {**form, "once": new_form_token()}).status_code == 200
+    with tenant_scope(cast.acme.id):
+        new = Key.objects.get(replaces=cast.key)
+    shown = text_of(browser.get(page))
+    assert "This key was replaced already" in shown
+    assert f'href="{key_address(cast, new)}"' in shown
+    before = everything()
+    assert browser.post(page, {**form, "once": new_form_token()}).status_code == 409
+    assert everything() == before
 
 
 def test_an_endless_key_is_rotated_into_one_with_an_end(cast: Cast, browse: Any):
