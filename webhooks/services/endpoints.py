@@ -80,7 +80,7 @@ def create_endpoint(
 
 @transaction.atomic
 def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Changes]) -> Endpoint:
-    """Changes an endpoint. Deliveries that are pending go to where it points then; how it fared is forgotten with a URL.
+    """Changes an endpoint. Deliveries that are pending go to where it points then, and how it fared is forgotten.
 
     Raises Absent, Invalid, Conflict for an archived project, and for another host that would get the headers of before.
     """
