@@ -11,8 +11,10 @@ from config.kernel.principals import SYSTEM
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from keys import events
-from keys.models import Key, KeyPolicy, PersonalToken
+from keys.models import Agent, Key, KeyPolicy, PersonalToken, RefreshToken, TokenSession
+from keys.services.agents import agent_target, locked_agent
 from keys.services.keys import key_target
+from keys.services.sessions import end_session
 from keys.services.tokens import revoke_token, token_target
 from orgs.models import Membership
 
@@ -33,21 +35,27 @@ def is_known(digest: bytes) -> bool:
     """Whether a credential with that SHA-256 is or was ours and secret."""
     with system_scope("leak reports"):
         found = Key.objects.filter(digest=digest, kind=Key.Kind.SECRET).exists()
-    return found or PersonalToken.objects.filter(digest=digest).exists()
+        found = found or Agent.objects.filter(enrolment_digest=digest).exists()
+    return found or any(model.objects.filter(digest=digest).exists() for model in (PersonalToken, RefreshToken))
 
 
 def handle_report(report: LeakReport) -> str:
     """Does with a leaked credential what is to be done. Returns what: `revoke`, `quarantine`, `report`, `revoked` for
-    a personal token, `nothing` for what is unknown, public, ended, or was reported before and handled as far as the
+    other credentials, `nothing` for what is unknown, public, ended, or was reported before and handled as far as the
     policy now demands.
     """
     with system_scope("leak reports"):
         place = Key.objects.filter(digest=report.digest).values_list("org_id", "id").first()
+        agent = Agent.objects.filter(enrolment_digest=report.digest).first() if place is None else None
     if place is not None:
         organization_id, key_id = place
         with tenant_scope(organization_id):
             return _leaked_key(key_id, report)
-    return _leaked_token(report)
+    if agent is not None:
+        with tenant_scope(agent.org_id):
+            return _leaked_enrolment(agent, report)
+    refresh_token = RefreshToken.objects.select_related("session").filter(digest=report.digest).first()
+    return _leaked_session(refresh_token.session) if refresh_token else _leaked_token(report)
 
 
 @transaction.atomic
@@ -99,4 +107,30 @@ def _leaked_token(report: LeakReport) -> str:
         org_id=token.organization_id or INSTALLATION_ID,
     )
     enqueue("keys.mail_leaked_token", str(token.id))
+    return REVOKED
+
+
+def _leaked_session(session: TokenSession) -> str:
+    """Ends the session of a refresh token, also of a used one: whoever sent that again would end it too."""
+    if not session.is_living:
+        return NOTHING
+    end_session(actor=SYSTEM, user_id=session.user_id, session=session.public_id)
+    return REVOKED
+
+
+@transaction.atomic
+def _leaked_enrolment(agent: Agent, report: LeakReport) -> str:
+    """Lets an enrolment token expire now. What the agent has already goes on working."""
+    row = locked_agent(project_id=agent.project_id, reference=agent.public_id)
+    if bytes(row.enrolment_digest) != report.digest or not row.enrolment_is_open:
+        return NOTHING
+    before, row.enrolment_expires_at = row.enrolment_expires_at, timezone.now()
+    row.save(update_fields=["enrolment_expires_at", "updated_at"])
+    changes = {"enrolment_expires_at": [before.isoformat(), row.enrolment_expires_at.isoformat()]}
+    record(
+        events.AGENT_UPDATED,
+        actor=SYSTEM,
+        target=agent_target(row),
+        data={"project": row.project.public_id, "changes": changes},
+    )
     return REVOKED

@@ -16,12 +16,16 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from config.kernel.errors import AuthFailure
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
-from config.kernel.tenancy.scope import tenant_scope
+from config.kernel.sign_in import Method
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys import leaks, mail
 from keys.models import Key, PersonalToken
+from keys.services.agents import create_agent, enrol_agent
 from keys.services.key_policies import set_key_policy
 from keys.services.keys import release_key
+from keys.services.sessions import open_session
 from tests.api.rows import everything
 from tests.at_once import at_once
 from tests.cast import Cast
@@ -148,6 +152,40 @@ def test_a_leaked_personal_token_is_revoked_and_its_owner_told(cast: Cast, api: 
     assert leaks.handle(rows(token)) == "nothing"
 
 
+def test_a_leaked_refresh_token_ends_its_session_and_no_other(cast: Cast, api: Any):
+    leaked, other = (open_session(user=cast.developer, method=Method.PASSWORD) for _ in range(2))
+    assert leaks.is_known(hashlib.sha256(leaked.refresh_token.encode()).digest())
+    assert leaks.handle(rows(leaked.refresh_token)) == "revoked"
+    assert api(leaked.access_token).get("/api/v1/whoami").status_code == 401
+    assert api(other.access_token).get("/api/v1/whoami").status_code == 200
+    with tenant_scope(INSTALLATION_ID):
+        (event,) = AuditEvent.objects.filter(event="token_session.ended")
+        assert (event.target_label, event.data) == (cast.developer.email, {"reason": "revoked"})
+    before = everything()
+    assert leaks.handle(rows(leaked.refresh_token)) == "nothing"
+    assert everything() == before
+
+
+def test_a_leaked_enrolment_token_enrols_nobody(cast: Cast):
+    with tenant_scope(cast.acme.id):
+        agent, token = create_agent(
+            actor=cast.principal(cast.owner),
+            holder=ROLE_PERMISSIONS[Role.OWNER],
+            project_id=cast.project.id,
+            name="Crawler",
+        )
+    assert leaks.is_known(hashlib.sha256(token.encode()).digest())
+    assert leaks.handle(rows(token)) == "revoked"
+    with pytest.raises(AuthFailure):
+        enrol_agent(token=token)
+    with tenant_scope(cast.acme.id):
+        (event,) = AuditEvent.objects.filter(event="agent.updated")
+        assert (event.target_id, list(event.data["changes"])) == (agent.public_id, ["enrolment_expires_at"])
+    before = everything()
+    assert leaks.handle(rows(token)) == "nothing"
+    assert everything() == before
+
+
 def test_the_owners_are_told_and_only_they(cast: Cast, mailoutbox: list):
     leaks.handle(rows(cast.secret_key))
     with tenant_scope(cast.acme.id):
@@ -174,6 +212,7 @@ def test_the_reporter_learns_nothing(cast: Cast, api: Any):
     with tenant_scope(cast.acme.id):
         Key.objects.filter(kind="publishable").update(revoked_at=timezone.now())
     known = [cast.secret_key, cast.publishable_key, cast.token(cast.owner), "sk_live_" + "0" * 32, "nonsense", "Ω"]
+    known.append(open_session(user=cast.developer, method=Method.PASSWORD).refresh_token)
     answers = [reporter.post(REPORT, {"key": key}) for key in known]
     assert {(answer.status_code, answer.content) for answer in answers} == {(202, b'{"received":true}')}
     assert len({tuple(sorted(name for name, _ in answer.items() if name != "X-Request-Id")) for answer in answers}) == 1
@@ -209,11 +248,7 @@ def test_from_the_report_to_the_owners_inbox(committed_cast: Cast, worker: None,
     assert JSONClient(cast.secret_key).get("/api/v1/whoami").status_code == 401
 
 
-def test_of_reports_at_once_one_acts_and_the_owners_hear_once_for_each_act(
-    committed_cast: Cast,
-    worker: None,
-    inbox: Inbox,  # noqa: F811 - fixtures
-):
+def test_of_reports_at_once_one_acts_and_is_told(committed_cast: Cast, worker: None, inbox: Inbox):  # noqa: F811 - fixtures
     cast = committed_cast
     for number, (on_leak, state) in enumerate((("quarantine", "quarantined"), ("revoke", "revoked")), start=1):
         policy(cast, on_leak)
