@@ -5,6 +5,7 @@ lie above audit, so the two functions are named in settings.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,7 +42,8 @@ WHERE NOT EXISTS (SELECT 1 FROM audit_checkpoint c WHERE c.org_id = head.org_id 
 class Statement:
     """What a checkpoint says: the digest of the organization's link number `sequence`, which seals `record`.
 
-    With `dropped_before` it says where the log begins, since older records were dropped.
+    With `dropped_before` it says where the log begins, since older records were dropped; with `digest_before` too, that
+    the record of this link was dropped with them, though the link lies behind that beginning.
     """
 
     organization_id: UUID
@@ -49,6 +51,7 @@ class Statement:
     digest: bytes
     record: str
     dropped_before: datetime | None = None
+    digest_before: bytes | None = None
 
 
 def make_checkpoints() -> int:
@@ -94,10 +97,13 @@ def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool
         return made, made.id == row.id
 
 
-def state_beginning(organization_id: UUID, *, after: int, dropped_before: datetime) -> AuditBeginning:
+def state_beginning(
+    organization_id: UUID, *, after: int, dropped_before: datetime, late: Sequence[AuditSeal] = ()
+) -> AuditBeginning:
     """Says and keeps that a log begins behind link number `after`, since the records before that time are dropped.
 
-    Whoever calls has verified the log. Doing so twice changes nothing.
+    `late` are the links behind it whose records are dropped as well; each is signed with the digest before it, since
+    nobody can compute it again. Whoever calls has verified the log. Doing so twice changes nothing.
     """
     with tenant_scope(organization_id):
         link = AuditSeal.objects.get(sequence=after) if after else None
@@ -107,7 +113,12 @@ def state_beginning(organization_id: UUID, *, after: int, dropped_before: dateti
             digest=bytes(link.digest) if link else first_digest(organization_id),
             dropped_before=dropped_before,
         )
-        row.statement = _signed(organization_id, link, dropped_before=moment_text(dropped_before))
+        said = {"dropped_before": moment_text(dropped_before)}
+        before = AuditSeal.objects.filter(sequence__in=[link.sequence - 1 for link in late])
+        digests = {0: first_digest(organization_id).hex(), **{link.sequence: link.digest_text for link in before}}
+        statements = [_signed(organization_id, link, **said)]
+        statements += [_signed(organization_id, one, **said, digest_before=digests[one.sequence - 1]) for one in late]
+        row.statement = "\n".join(statements)
         AuditBeginning.objects.bulk_create([row], ignore_conflicts=True)
         return AuditBeginning.objects.get(dropped_before=dropped_before)
 
@@ -133,13 +144,14 @@ def read_statement(text: str) -> Statement | None:
         organization_id = parse_public_id("org", claims["organization"])
         if organization_id is None:
             raise Invalid(sentence)
-        before = claims.get("dropped_before")
+        before, digest_before = claims.get("dropped_before"), claims.get("digest_before")
         return Statement(
             organization_id,
             claims["sequence"],
             bytes.fromhex(claims["digest"]),
             claims["record"],
             datetime.fromisoformat(before) if before else None,
+            bytes.fromhex(digest_before) if digest_before else None,
         )
     except (AuthFailure, KeyError, TypeError, ValueError) as error:
         raise Invalid(sentence) from error

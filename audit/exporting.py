@@ -188,7 +188,7 @@ def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
         return None
     statements = [signed_link(organization_id, ends["last"])]
     if beginning and beginning.sequence == first - 1:
-        statements.insert(0, beginning.statement)
+        statements.insert(0, beginning.statement.split()[0])
     before = AuditSeal.objects.filter(sequence=first - 1).first()
     digest = before.digest_text if before else first_digest(organization_id).hex()
     return {"first": first, "last": ends["last"], "digest_before": digest, "statements": statements}

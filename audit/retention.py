@@ -10,13 +10,13 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit import events
 from audit.checkpoints import state_beginning
-from audit.models import AuditBlock, AuditSeal, first_id_at
+from audit.models import AuditBlock, AuditEvent, AuditSeal, Sealer, first_id_at
 from audit.services import Target, record
 from audit.verifying import verify
 from config.kernel.errors import TenantryError
@@ -79,6 +79,8 @@ def _drop(month: datetime) -> bool:
         return False
     try:
         with transaction.atomic():
+            # Nothing is sealed between what is signed and what is dropped.
+            list(Sealer.objects.select_for_update().filter(id=1))
             for organization in organizations:
                 _say_where_it_begins(organization, behind, bounds)
             _drop_whole(month, bounds)
@@ -104,8 +106,12 @@ def _say_where_it_begins(organization_id: UUID, behind: datetime, bounds: dict[s
         cursor.execute(FIRST_TO_STAY, {"organization": organization_id, **bounds})
         first = cursor.fetchone()[0]
         head = AuditSeal.objects.head()
-    after = first - 1 if first else head.sequence if head else 0
-    state_beginning(organization_id, after=after, dropped_before=behind)
+        after = first - 1 if first else head.sequence if head else 0
+        # Sealed behind a record that stays: those of this month, and those of months that were dropped before.
+        is_there = models.Exists(AuditEvent.objects.filter(id=models.OuterRef("id")))
+        late = AuditSeal.objects.filter(sequence__gt=after, id__lt=bounds["behind"])
+        late = late.exclude(is_there, id__lt=bounds["first"]).order_by("sequence")
+        state_beginning(organization_id, after=after, dropped_before=behind, late=list(late))
 
 
 def _drop_whole(month: datetime, bounds: dict[str, UUID]) -> None:

@@ -75,6 +75,10 @@ class Snapshot:
     highest: int
     cluster: str
 
+    def continues(self, sealer: Sealer) -> bool:
+        """Whether the transactions that the sealer has counted are of this cluster, and ran on."""
+        return sealer.cluster == self.cluster and sealer.horizon <= self.highest
+
 
 def seal_all(*, longest: float = LONGEST_RUN, batch: int = BATCH) -> int:
     """Seals until nothing is left that can be, or for `longest` seconds. Returns how many records."""
@@ -94,8 +98,8 @@ def seal_batch(batch: int = BATCH) -> Batch:
         sealer = _locked()
         if sealer is None:
             return Batch(0, is_last=True)
-        now = _snapshot()
-        if sealer.cluster != now.cluster or sealer.horizon > now.highest:
+        now = current_snapshot()
+        if not now.continues(sealer):
             # Whatever was counted before means nothing here.
             sealer.cluster, sealer.horizon, sealer.rescan_after = now.cluster, now.lowest, INSTALLATION_ID
         rows = _rows(sealer, now, batch)
@@ -113,7 +117,8 @@ def _locked() -> Sealer | None:
     return Sealer.objects.select_for_update(skip_locked=True).filter(id=1).first()
 
 
-def _snapshot() -> Snapshot:
+def current_snapshot() -> Snapshot:
+    """The transactions of this moment."""
     # Before the records are read, in a statement of its own: theirs sees at least all that had ended here.
     with connection.cursor() as cursor:
         cursor.execute(SNAPSHOT)

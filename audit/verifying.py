@@ -4,11 +4,13 @@ Reads in portions and keeps one at a time, so a long log needs no more memory th
 named, since everything behind it hangs on it.
 
 Where old months were dropped (audit/retention.py), the log begins behind the link that a signed statement names. Links
-behind it whose records were of those months (they were sealed late) are taken as they are: the next one hangs on them.
+behind it whose records were of those months (they were sealed late) are named and signed there too, each with the
+digest before it: no other record may be gone.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,8 +20,9 @@ from django.db import connection
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
 from audit.checkpoints import Statement, read_statement
 from audit.models import AuditBeginning, AuditCheckpoint, Sealer, first_id_at
+from audit.sealing import current_snapshot
 from config.kernel.errors import Invalid
-from config.kernel.identifiers import public_id
+from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.scope import tenant_scope
 
 PORTION = 2000
@@ -34,7 +37,9 @@ WHERE s.org_id = %s AND s.sequence > %s ORDER BY s.sequence LIMIT %s
 WITHOUT_LINK = f"""
 SELECT {", ".join(f"e.{column}" for column in COLUMNS)}
 FROM audit_event e LEFT JOIN audit_seal s ON s.org_id = e.org_id AND s.id = e.id
-WHERE e.org_id = %s AND s.id IS NULL AND e.transaction_id < %s ORDER BY e.id LIMIT %s
+WHERE e.org_id = %s AND s.id IS NULL
+    AND (e.transaction_id < %s OR e.transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+ORDER BY e.id LIMIT %s
 """  # noqa: S608 - column names of ours
 
 
@@ -64,7 +69,8 @@ class Finding:
 class Report:
     """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of withdrawn keys.
 
-    `begins_after` is the link behind which the log begins; 0 unless old records were dropped.
+    `begins_after` is the link behind which the log begins, since the records before `dropped_before` were dropped; 0
+    and None unless any were. `unconfirmed` counts the kept checkpoints from before it, of which nothing is left.
     """
 
     organization_id: UUID
@@ -73,15 +79,19 @@ class Report:
     untrusted: int
     finding: Finding | None
     begins_after: int = 0
+    dropped_before: datetime | None = None
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Behind which link a log begins, and whose records may be gone: those of ids below `dropped_below`."""
+    """Behind which link a log begins, and which records behind it may be gone, by place."""
 
     sequence: int
     digest: bytes
-    dropped_below: UUID
+    record: str = ""
+    dropped_before: datetime | None = None
+    gone: dict[int, Statement] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,42 +118,58 @@ def verify(
 ) -> Report:
     """Verifies one organization's log, against `kept` checkpoints too. `progress` hears which link was last."""
     with tenant_scope(organization_id):
-        sealer = Sealer.objects.filter(id=1).first()
-        beginning, distrusted, forged = _beginning(organization_id)
-        statements, untrusted, broken = _statements(kept or [], beginning)
-        links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
+        while True:
+            sealer = Sealer.objects.filter(id=1).first()
+            beginning, unproven = _beginning(organization_id)
+            statements, untrusted, broken = _statements(kept or [], beginning)
+            links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
+            # A month that was dropped meanwhile is no finding.
+            if finding is None or _beginning(organization_id)[0] == beginning:
+                break
         if finding is None:
-            finding = forged or broken or _without_link(organization_id, sealer)
-        checkpoints = sum(map(len, statements.values()))
-        return Report(organization_id, links, checkpoints, untrusted + distrusted, finding, beginning.sequence)
+            finding = unproven or broken or _without_link(organization_id, sealer)
+        return Report(
+            organization_id,
+            links,
+            sum(map(len, statements.values())),
+            untrusted,
+            finding,
+            beginning.sequence,
+            beginning.dropped_before,
+            sum(statement.sequence < beginning.sequence for statement in kept or []),
+        )
 
 
-def _beginning(organization_id: UUID) -> tuple[Beginning, int, Finding | None]:
-    """Where the log begins; 1 when the key that signed it was withdrawn; and what is wrong if nobody has signed it."""
-    first = Beginning(0, first_digest(organization_id), UUID(int=0))
+def _beginning(organization_id: UUID) -> tuple[Beginning, Finding | None]:
+    """Where the log begins, and what is wrong if nobody whose word counts has signed it."""
+    first = Beginning(0, first_digest(organization_id))
     row = AuditBeginning.objects.order_by("-dropped_before").first()
     if row is None:
-        return first, 0, None
-    said = (row.org_id, row.sequence, bytes(row.digest), row.dropped_before)
+        return first, None
+    forged = f"that the log begins behind number {row.sequence} is not what was signed"
     try:
-        statement = read_statement(row.statement)
-    except Invalid:
-        statement = Statement(row.org_id, -1, b"", "")
-    if statement and said != (
-        statement.organization_id,
-        statement.sequence,
-        statement.digest,
-        statement.dropped_before,
-    ):
-        words = f"that the log begins behind number {row.sequence} is not what was signed"
-        return first, 0, Finding(Kind.CHECKPOINT, row.sequence, "", words)
-    return Beginning(row.sequence, bytes(row.digest), first_id_at(row.dropped_before)), int(statement is None), None
+        begins, *gone = [read_statement(line) for line in row.statement.split()]
+    except (Invalid, ValueError):
+        return first, Finding(Kind.CHECKPOINT, row.sequence, "", forged)
+    if begins is None or None in gone:
+        words = f"that the log begins behind number {row.sequence} was signed with a key that was withdrawn since"
+        return Beginning(row.sequence, bytes(row.digest)), Finding(Kind.CHECKPOINT, row.sequence, "", words)
+    said = Statement(row.org_id, row.sequence, bytes(row.digest), begins.record, row.dropped_before)
+    named = {one.sequence: one for one in gone if one is not None}
+    is_of_it = all(
+        (one.organization_id, one.dropped_before) == (row.org_id, row.dropped_before) and one.digest_before
+        for one in named.values()
+    )
+    if begins != said or not is_of_it:
+        return first, Finding(Kind.CHECKPOINT, row.sequence, "", forged)
+    return Beginning(row.sequence, bytes(row.digest), begins.record, row.dropped_before, named), None
 
 
 def _statements(kept: list[Statement], beginning: Beginning) -> tuple[dict[int, list[Statement]], int, Finding | None]:
-    """All signed statements by place, how many count no more, and the first of our own that says something else.
+    """All signed statements by place, how many count no more, and the first that says something else than the log.
 
-    Those from before the beginning have nothing left that they could be held against.
+    Those from before the beginning have nothing left that they could be held against, but the time of their records:
+    none is later than what was dropped.
     """
     found: dict[int, list[Statement]] = {}
     untrusted, broken = 0, None
@@ -165,6 +191,13 @@ def _statements(kept: list[Statement], beginning: Beginning) -> tuple[dict[int, 
             found.setdefault(row.sequence, []).append(statement)
     for statement in kept:
         found.setdefault(statement.sequence, []).append(statement)
+    if beginning.dropped_before:
+        dropped_below = first_id_at(beginning.dropped_before)
+        for statement in (one for place in sorted(found) if place <= beginning.sequence for one in found[place]):
+            record_id = parse_public_id("evt", statement.record)
+            if record_id and record_id >= dropped_below:
+                words = f"it is gone, though only records before {beginning.dropped_before:%Y-%m-%d} were dropped"
+                broken = broken or Finding(Kind.REMOVED, statement.sequence, statement.record, words)
     found = {place: signed for place, signed in found.items() if place >= beginning.sequence}
     return found, untrusted, broken
 
@@ -180,20 +213,24 @@ def _walk(
     digest = before_previous = beginning.digest
     previous: Link | None = None
     proven = start
-    if any(statement.digest != digest for statement in statements.get(start, [])):
+    if any(
+        statement.digest != digest or (beginning.record and statement.record != beginning.record)
+        for statement in statements.get(start, [])
+    ):
         words = "a signed checkpoint says otherwise of the link behind which the log begins"
         return 0, Finding(Kind.REWRITTEN, start, "", words)
     for link in _links(organization_id, start):
         place = previous.sequence + 1 if previous else start + 1
         if link.sequence != place:
             return place - 1 - start, _gap(organization_id, place, digest, link)
-        if link.content is None and link.record_id >= beginning.dropped_below:
-            return place - 1 - start, Finding(Kind.REMOVED, place, link.record, "its record is gone")
-        if link.content is not None and not link.fits(digest):
-            return place - 1 - start, _misfit(organization_id, link, digest, previous, before_previous)
+        wrong = _missing(link, digest, beginning, proven)
+        if wrong is None and link.content is not None and not link.fits(digest):
+            wrong = _misfit(organization_id, link, digest, previous, before_previous)
+        if wrong:
+            return place - 1 - start, wrong
         before_previous, digest, previous = digest, link.digest, link
         for statement in statements.get(place, []):
-            if statement.digest != digest:
+            if (statement.digest, statement.record) != (digest, link.record):
                 words = f"a signed checkpoint says otherwise: what lies behind number {proven} was written anew"
                 return place - start, Finding(Kind.REWRITTEN, place, link.record, words)
             proven = place
@@ -202,6 +239,19 @@ def _walk(
     last = previous.sequence if previous else start
     progress(last)
     return last - start, _cut(last, previous, statements)
+
+
+def _missing(link: Link, digest: bytes, beginning: Beginning, proven: int) -> Finding | None:
+    """Tells if a link without a record is none of those whose records were dropped, or was none behind `digest`."""
+    if link.content is not None:
+        return None
+    gone = beginning.gone.get(link.sequence)
+    if gone is None or gone.record != link.record:
+        return Finding(Kind.REMOVED, link.sequence, link.record, "its record is gone")
+    if (gone.digest_before, gone.digest) != (digest, link.digest):
+        words = f"its record was dropped behind another one: what lies behind number {proven} was written anew"
+        return Finding(Kind.REWRITTEN, link.sequence, link.record, words)
+    return None
 
 
 def _cut(last: int, previous: Link | None, statements: dict[int, list[Statement]]) -> Finding | None:
@@ -245,8 +295,10 @@ def _gap(organization_id: UUID, place: int, digest: bytes, following: Link) -> F
 
 
 def _without_link(organization_id: UUID, sealer: Sealer | None) -> Finding | None:
-    """A record that is not in the chain though everything of its time is."""
-    if sealer is None or sealer.rescan_after is not None:
+    """A record that is not in the chain though everything of its time is, or of a transaction that has yet to be."""
+    now = current_snapshot()
+    # Where other transactions were counted, the sealer has to read the whole ledger first.
+    if sealer is None or sealer.rescan_after is not None or not now.continues(sealer):
         return None
     for row in _rows(WITHOUT_LINK, [organization_id, sealer.horizon, 1]):
         words = "it is in no chain, though all of its time was sealed: it was slipped in, or its link was removed"

@@ -89,7 +89,8 @@ class AuditBeginning(TenantModel):
     """Where an organization's log begins since the records before `dropped_before` were dropped (audit/retention.py).
 
     `sequence` and `digest` are those of the last link before the first record that is still there; 0 and the digest
-    before the first one when none is gone from the front. `statement` is all of that, signed like a checkpoint.
+    before the first one when none is gone from the front. `statement` is all of that, signed like a checkpoint; each
+    further line of it names, signed as well, a link behind that one whose record was dropped too (it was sealed late).
     """
 
     updated_at = None  # type: ignore[assignment] # nothing here ever changes

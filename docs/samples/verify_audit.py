@@ -1,6 +1,7 @@
 """Verifies an export of the audit log without Tenantry: python verify_audit.py [FOLDER] [KEPT …]
 
-FOLDER is the unpacked archive; each KEPT is a checkpoint that you kept elsewhere, as it was answered or downloaded.
+FOLDER is the unpacked archive; each KEPT is a checkpoint that you kept elsewhere, as it was answered or downloaded,
+or a key set (/.well-known/jwks.json) of the day on which you kept one.
 Needs PyJWT (`pip install pyjwt[crypto]`) and Python 3.11.
 """
 
@@ -31,18 +32,19 @@ def signed(statement, keys):
     header = jwt.get_unverified_header(statement)
     key = next((key for key in keys if key.key_id == header["kid"]), None)
     if header.get("typ") != "audit-checkpoint+jwt" or key is None:
-        sys.exit("This is no checkpoint, or keys.json does not have the key that signed it.")
+        sys.exit(
+            "This is no checkpoint, or the key that signed it is not in keys.json: name the key set of its day too."
+        )
     return jwt.decode(statement, key, algorithms=["EdDSA"], options={"verify_iat": False})
 
 
 def verify(folder, kept):
     manifest, keys = (json.loads((folder / name).read_text("utf-8")) for name in ("manifest.json", "keys.json"))
-    texts = [
-        *(folder / "checkpoints.jsonl").read_text("utf-8").splitlines(),
-        *(Path(name).read_text() for name in kept),
-    ]
-    keys = jwt.PyJWKSet.from_dict(keys).keys
-    statements = [signed(json.loads(text)["statement"], keys) for text in texts]
+    own = [json.loads(line) for line in (folder / "checkpoints.jsonl").read_text("utf-8").splitlines()]
+    given = [json.loads(Path(name).read_text("utf-8")) for name in kept]
+    sets = [*(one for one in given if "keys" in one), keys]
+    keys = [key for one in sets for key in jwt.PyJWKSet.from_dict(one).keys]
+    statements = [signed(one["statement"], keys) for one in [*own, *given] if "keys" not in one]
     organization, first = manifest["organization"], manifest["range"]["first"]
     if any(statement["organization"] != organization for statement in statements):
         sys.exit(f"A checkpoint is not of {organization}.")

@@ -26,6 +26,9 @@ from audit.services import Target, exports, record
 from config.kernel.errors import Absent, Conflict
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import system_scope, tenant_scope
+from keys import signing
+from keys.models import SigningKey
+from keys.services.signing_keys import rotate_signing_key
 from projects.events import PROJECT_RESTORED
 from tests.audit.archives import asked, lines_of, made, script, spoil, unpacked
 from tests.audit.test_sealing import seal_everything, write
@@ -145,6 +148,27 @@ def test_checkpoints_that_were_kept_count_against_an_archive_that_was_made_to_fi
     ended = script(folder, "kept.json")
     assert ended.returncode == 1
     assert f"ends at number {last - 2}, but a checkpoint says that the log went on to number {last}" in ended.stderr
+
+
+def test_a_checkpoint_of_a_key_that_has_retired_counts_with_the_key_set_that_was_kept(log: Cast, tmp_path: Path):
+    with tenant_scope(log.acme.id):
+        place = AuditSeal.objects.head().sequence - 2
+    kept, keys = signed_link(log.acme.id, place), signing.published()
+    ahead = timezone.now() - timedelta(hours=1)
+    SigningKey.objects.filter(signs_from__isnull=True).update(ready_at=ahead)
+    with system_scope("test"), transaction.atomic():
+        rotate_signing_key(actor=SYSTEM)
+    signing.forget()
+    folder = unpacked(made(log), tmp_path)
+    (folder / "kept.json").write_text(json.dumps({"statement": kept}))
+    (folder / "kept-keys.json").write_text(json.dumps({"keys": keys}))
+    ended = script(folder, "kept.json")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "name the key set of its day too" in ended.stderr
+    ended = script(folder, "kept.json", "kept-keys.json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    spoil(folder, drop)
+    assert "is missing" in script(folder, "kept-keys.json", "kept.json").stderr
 
 
 def test_a_statement_that_nobody_signed_is_refused(log: Cast, tmp_path: Path):

@@ -18,6 +18,7 @@ from audit import verifying
 from audit.chain import COLUMNS, canonical, next_digest
 from audit.checkpoints import make_checkpoint, make_checkpoints
 from audit.models import AuditCheckpoint
+from audit.sealing import seal_all
 from config.kernel.errors import AuthFailure
 from config.kernel.identifiers import public_id
 from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
@@ -152,6 +153,15 @@ def copy_of(log: Log, place: int) -> Any:
 
 def test_a_record_slipped_in_without_a_link_is_found(log: Log):
     new = copy_of(log, 5)
+    assert finding() == ("inserted", None, public_id("evt", new))
+
+
+@pytest.mark.parametrize("ahead", [1_000_000, 2**62])
+def test_a_record_slipped_in_as_of_a_transaction_that_is_yet_to_come_is_found(log: Log, ahead: int):
+    """The sealer waits for that transaction for ever."""
+    new = copy_of(log, 5)
+    tamper("UPDATE audit_event SET transaction_id = transaction_id + %s WHERE id = %s", ahead, new)
+    seal_all()
     assert finding() == ("inserted", None, public_id("evt", new))
 
 
