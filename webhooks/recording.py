@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from config.kernel.statements import read_by_index
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.arrays import array_of, array_of_texts
 from webhooks.claiming import Claim
-from webhooks.ladder import next_attempt, patience
-from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.ladder import JITTER, LONGEST_PATIENCE, RETRY_SECONDS, next_attempt, patience
+from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
 from webhooks.sending import Answer
 
 logger = structlog.get_logger()
@@ -24,6 +25,9 @@ IS_DELIVERED, IS_PENDING, HAS_FAILED = (
     state.value for state in (Delivery.State.DELIVERED, Delivery.State.PENDING, Delivery.State.FAILED)
 )
 FAILING_FOR = timedelta(days=5)
+# Between two failures of one delivery, also one whose endpoint is held meanwhile, there lies no longer time; and they
+# are known to the hour.
+LONGEST_GAP = timedelta(seconds=RETRY_SECONDS[-1] * (1 + JITTER) + LONGEST_PATIENCE, hours=1)
 LONGEST_DETAIL = Attempt._meta.get_field("detail").max_length
 # Statuses by which a receiver asks for patience with all that is meant for it (RFC 6585, RFC 9110).
 BUSY = frozenset({429, 503})
@@ -230,15 +234,23 @@ def _disable(results: list[Result], found: dict[str, _Faring]) -> None:
     for endpoint_id, faring in found.items():
         if faring.state != Endpoint.State.ENABLED:
             continue
-        cause = None
-        if faring.is_gone:
-            cause = Endpoint.Cause.GONE
-        elif faring.failing_since is not None and latest - faring.failing_since >= FAILING_FOR:
-            cause = Endpoint.Cause.FAILING
-        if cause is None:
+        has_failed = faring.failing_since is not None and latest - faring.failing_since >= FAILING_FOR
+        if not (faring.is_gone or has_failed):
             continue
+        cause = Endpoint.Cause.GONE if faring.is_gone else Endpoint.Cause.FAILING
         try:
             with tenant_scope(UUID(owners[endpoint_id])):
-                disable_for(endpoint_id=UUID(endpoint_id), url=faring.url, cause=cause)
+                if faring.is_gone or _fails_steadily(endpoint_id, latest):
+                    disable_for(endpoint_id=UUID(endpoint_id), url=faring.url, cause=cause)
         except Exception:
             logger.warning("an endpoint could not be disabled", endpoint=endpoint_id, exc_info=True)
+
+
+def _fails_steadily(endpoint_id: str, latest: datetime) -> bool:
+    """Whether failures follow each other for five days until then: two with weeks between them tell of no five days."""
+    since = latest - FAILING_FOR
+    failed = EndpointHour.objects.filter(endpoint_id=endpoint_id, failed__gt=0, hour__gte=since - LONGEST_GAP)
+    hours = [*failed.order_by("hour").values_list("hour", flat=True)]
+    if not hours or hours[0] > since:
+        return False
+    return all(after - before <= LONGEST_GAP for before, after in pairwise([*hours, latest]))

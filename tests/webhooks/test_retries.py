@@ -264,6 +264,44 @@ def test_one_success_in_five_days_keeps_it_enabled(webhooks, receiver, clock):
     assert timezone.now() - SECOND < row.failing_since <= timezone.now()
 
 
+def test_two_failures_with_nothing_between_them_are_not_five_days_of_failing(webhooks, receiver, clock):
+    """A quiet endpoint: one event that never arrived, and weeks later another one whose first attempt fails."""
+    endpoint = webhooks.endpoint(receiver.url("status/500"))
+    webhooks.happen()
+    while webhooks.deliver():
+        clock.move_to(webhooks.delivery(endpoint).due_at or timezone.now())
+    began = webhooks.again(endpoint).failing_since
+    clock.move_to(began + 30 * DAY)
+    webhooks.happen()
+    webhooks.deliver()
+    row = webhooks.again(endpoint)
+    assert (row.is_enabled, row.failing_since) == (True, began)
+    (pending,) = [each for each in webhooks.deliveries(endpoint) if each.due_at]
+    clock.move_to(pending.due_at)
+    again = timezone.now()
+    fail_for(webhooks, clock, again + 5 * DAY - timedelta(hours=2))
+    assert webhooks.again(endpoint).is_enabled
+    fail_for(webhooks, clock, again + 5 * DAY + timedelta(hours=13))
+    assert webhooks.again(endpoint).disabled_cause == "failing"
+
+
+def test_one_event_on_its_ladder_and_then_another_fail_for_five_days_together(webhooks, receiver, clock):
+    endpoint = webhooks.endpoint(receiver.url("status/500"))
+    began = timezone.now()
+    webhooks.happen()
+    for _ in RETRY_SECONDS:
+        webhooks.deliver()
+        clock.move_to(webhooks.delivery(endpoint).due_at)
+    webhooks.deliver()
+    webhooks.happen()
+    while timezone.now() < began + 5 * DAY:
+        assert webhooks.again(endpoint).is_enabled
+        webhooks.deliver()
+        clock.move_to(min(each.due_at for each in webhooks.deliveries(endpoint) if each.due_at))
+    webhooks.deliver()
+    assert webhooks.again(endpoint).disabled_cause == "failing"
+
+
 def test_a_replay_climbs_the_ladder_anew(webhooks, receiver, clock, by_owner):
     endpoint = webhooks.endpoint(receiver.url("scripted"))
     receiver.script = [500, 500, 200]
