@@ -98,9 +98,7 @@ class Broker:
 
 
 def forget_connections() -> None:
-    """Those to the broker that was set before."""
-    if current_app._pool is not None:
-        current_app._pool.force_close_all()
+    """Those to the broker that was set before. They stay open, for who sets it again finds the very same ones."""
     current_app._pool = current_app.amqp._producer_pool = None
 
 
@@ -111,6 +109,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     forget_connections()
     yield made
     made.kill()
+    if current_app._pool is not None:
+        current_app._pool.force_close_all()
     forget_connections()
 
 
