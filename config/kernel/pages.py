@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import redirect, render, resolve_url
@@ -14,12 +16,15 @@ from django.utils.module_loading import import_string
 from django.views import View
 
 from config.kernel.access import Access, Admission, access_for, admitted
+from config.kernel.api.views import etag_of
 from config.kernel.errors import Conflict, Forbidden, Invalid, TenantryError
 from config.kernel.paging import DEFAULT_LIMIT, window_of
 from config.kernel.principals import Principal
 
 # The status of a form that is wrong by itself, before any service saw it; htmx swaps such an answer in.
 FORM_INVALID = 422
+VERSION = "version"
+CHANGED_MEANWHILE = "Somebody changed this meanwhile: look at it as it is now, and make your change again."
 
 
 class AccessMixin:
@@ -114,6 +119,38 @@ class FormPage(Page):
     def show_form(self, form: forms.BaseForm, *, status: int = 200) -> HttpResponse:
         """The page with this form."""
         return self.show({"form": form, **self.form_context()}, status=status)
+
+
+class EditPage(FormPage):
+    """A form over a record that others may change while the page is open: nobody undoes that unseen.
+
+    The form's field `version` tells what the form began with. When the record says something else by now, nothing is
+    saved, and the page shows it as it is: the pages' counterpart of If-Match. A field with `show_hidden_initial` is no
+    part of the version; its form looks at `changed_data`.
+    """
+
+    def lock(self) -> None:
+        """Locks the record until the transaction ends. Raises Absent."""
+        raise NotImplementedError
+
+    @transaction.atomic
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        self.lock()
+        form = self.form_class(**self.form_arguments())
+        if request.POST.get(VERSION) != version_of(form):
+            messages.error(request, CHANGED_MEANWHILE)
+            return self.show_form(form, status=Conflict.status)
+        return super().post(request, **kwargs)
+
+    def show_form(self, form: forms.BaseForm, *, status: int = 200) -> HttpResponse:
+        form.fields[VERSION] = forms.CharField(widget=forms.HiddenInput, initial=version_of(form))
+        return super().show_form(form, status=status)
+
+
+def version_of(form: forms.BaseForm) -> str:
+    """Which values a form begins with: the digest of an entity tag."""
+    counted = {name: field for name, field in form.fields.items() if not field.show_hidden_initial}
+    return etag_of({name: form.get_initial_for_field(field, name) for name, field in counted.items()}).strip('"')
 
 
 def path_here(wanted: str) -> str:

@@ -1,12 +1,9 @@
 """Forms of what a key may, how often and until when, and of what an organization demands."""
 
-import json
 import re
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django import forms
-from django.http import QueryDict
 
 from config.kernel.permissions import KEY_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.credentials import KEEP, LIFETIMES, ON_DATE, ExpiryForm, permission_choices
@@ -15,15 +12,6 @@ from keys.services.terms import LARGEST_RATE, MOST_USES, RateLimit
 
 ALLOWED_IPS_LENGTH = 4000
 WINDOWS = [(1, "a second"), (60, "a minute"), (3600, "an hour"), (86400, "a day")]
-CHANGED_MEANWHILE = "Somebody changed this meanwhile: look at the value now and save again."
-UNREADABLE = "Open this page again and repeat what you changed."
-# What is said about a term, and its value now, stand in these fields.
-FIELDS_OF_TERMS = {
-    "permissions": ["permissions"],
-    "expires_at": ["expires", "expires_on"],
-    "allowed_ips": ["allowed_ips"],
-    "rate_limit": ["rate", "window"],
-}
 
 
 def first_lifetime(policy: KeyPolicy) -> str | None:
@@ -70,21 +58,12 @@ class LimitsForm(forms.Form):
         return RateLimit(rate, self.cleaned_data["window"] or WINDOWS[1][0]) if rate else None
 
 
-def plain(value: Any) -> Any:
-    """A term as JSON has it."""
-    if isinstance(value, RateLimit):
-        return value.told()
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
 class TermsForm(LimitsForm, ExpiryForm):
     """What a key may, as it is now, to be changed. `holder` is what the viewer may do in the project.
 
-    Only what differs from what the page showed is changed: uses are spent and others save while a page is open. A term
-    that others changed, too, is refused and shown as it is now. Of the remaining uses what was typed holds.
+    Uses are spent while the page is open, so the remaining ones are changed only to a number that was typed.
     """
 
-    shown = forms.CharField(widget=forms.HiddenInput, error_messages={"required": UNREADABLE})
     permissions = forms.MultipleChoiceField(
         required=False,
         help_text="None is fine for a key that other programs only verify.",
@@ -94,16 +73,7 @@ class TermsForm(LimitsForm, ExpiryForm):
 
     def __init__(self, *args: Any, key: Key, holder: frozenset[Permission], **kwargs: Any) -> None:
         rate_limit = RateLimit.of(key)
-        terms = {
-            "permissions": sorted(key.permissions),
-            "expires_at": key.expires_at,
-            "allowed_ips": key.allowed_ips,
-            "rate_limit": rate_limit,
-            "remaining": key.remaining,
-        }
-        self.present = {name: plain(value) for name, value in terms.items()}
         initial = {
-            "shown": json.dumps(self.present),
             "permissions": key.permissions,
             "expires": KEEP,
             "allowed_ips": "\n".join(key.allowed_ips),
@@ -120,62 +90,21 @@ class TermsForm(LimitsForm, ExpiryForm):
         }
         if rate_limit is not None and rate_limit.window_seconds not in dict(WINDOWS):
             choices["window"] = [(rate_limit.window_seconds, f"{rate_limit.window_seconds} seconds"), *WINDOWS]
+        self.fields["remaining"].show_hidden_initial = True
         for name, offered in choices.items():
             self.fields[name].choices = offered  # type: ignore[attr-defined] # all of them are choice fields
         if key.kind == Key.Kind.PUBLISHABLE:
             del self.fields["permissions"], self.fields["allowed_ips"]
 
-    def clean_shown(self) -> dict[str, Any]:
-        try:
-            shown = json.loads(self.cleaned_data["shown"])
-        except (ValueError, RecursionError):
-            shown = None
-        if not isinstance(shown, dict) or shown.keys() != self.present.keys():
-            raise forms.ValidationError(UNREADABLE)
-        return shown
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        shown = cleaned.get("shown")
-        if shown is None:
-            return cleaned
-        # An end is in the form only when it was chosen.
-        wanted = {
-            name: value
-            for name, value in self._wanted(cleaned).items()
-            if name == "expires_at" or plain(value) != shown[name]
-        }
-        meanwhile = [name for name in wanted if name != "remaining" and shown[name] != self.present[name]]
-        for name in meanwhile:
-            self.add_error(FIELDS_OF_TERMS[name][0], CHANGED_MEANWHILE)
-        if meanwhile:
-            self._show_again(meanwhile, shown)
-        cleaned["changes"] = wanted
-        return cleaned
-
-    def _wanted(self, cleaned: dict[str, Any]) -> dict[str, Any]:
-        """The terms as they were sent, as far as they can be read."""
-        wanted: dict[str, Any] = {name: cleaned[name] for name in ("allowed_ips", "remaining") if name in cleaned}
-        if "permissions" in cleaned:
-            wanted["permissions"] = sorted(cleaned["permissions"])
-        if cleaned.get("expires", KEEP) != KEEP:
-            wanted["expires_at"] = cleaned["expires_at"]
-        if cleaned.keys() >= {"rate", "window"}:
-            wanted["rate_limit"] = self.rate_limit()
-        return wanted
-
-    def _show_again(self, terms: list[str], shown: dict[str, Any]) -> None:
-        """Shows these as they are now instead of as they were sent."""
-        data = cast("QueryDict", self.data).copy()
-        for field in (field for name in terms for field in FIELDS_OF_TERMS[name]):
-            value = self.initial.get(field)
-            data.setlist(field, value if isinstance(value, list) else ["" if value is None else str(value)])
-        data["shown"] = json.dumps({**shown, **{name: self.present[name] for name in terms}})
-        self.data = data
-
     def changes(self) -> dict[str, Any]:
         """What the service takes."""
-        return self.cleaned_data["changes"]
+        wanted = self.cleaned_data
+        found: dict[str, Any] = {name: wanted[name] for name in ("permissions", "allowed_ips") if name in wanted}
+        if "remaining" in self.changed_data:
+            found["remaining"] = wanted["remaining"]
+        if wanted["expires"] != KEEP:
+            found["expires_at"] = wanted["expires_at"]
+        return {**found, "rate_limit": self.rate_limit()}
 
 
 class KeyPolicyForm(forms.Form):

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from config.kernel.access import Admission, project
 from config.kernel.errors import Absent
 from config.kernel.identifiers import parse_public_id
-from config.kernel.pages import FormPage, Page
+from config.kernel.pages import EditPage, FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.keys import KeyEditForm, KeyForm, RotateForm
 from keys.forms.terms import first_lifetime
@@ -101,7 +101,14 @@ class KeyDetail(Page):
         )
 
 
-class KeyEdit(FormPage):
+class KeyEditPage(EditPage):
+    """A page that changes the key in its path."""
+
+    def lock(self) -> None:
+        services.locked_key(project_id=self.admission.project.id, reference=self.kwargs["key"])
+
+
+class KeyEdit(KeyEditPage):
     """Name and note of a key."""
 
     access = project(Permission.MANAGE_KEYS)

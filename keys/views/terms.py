@@ -3,24 +3,23 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.access import organization, project
-from config.kernel.pages import FormPage
+from config.kernel.pages import EditPage, FormPage
 from config.kernel.permissions import PERSONAL_PERMISSIONS, Permission
 from keys.forms.terms import KeyPolicyForm, TermsForm
 from keys.models import Key, KeyPolicy
 from keys.services.key_changes import update_key
 from keys.services.key_policies import set_key_policy
-from keys.services.keys import locked_key, release_key
-from keys.views.keys import key_of, to_key
+from keys.services.keys import release_key
+from keys.views.keys import KeyEditPage, key_of, to_key
 
 UNFIT_SHOWN = 20
 
 
-class KeyTerms(FormPage):
+class KeyTerms(KeyEditPage):
     """What a key may, from where, how often and until when."""
 
     access = project(Permission.MANAGE_KEYS)
@@ -41,12 +40,6 @@ class KeyTerms(FormPage):
             "ended": self.key.state in (Key.State.REVOKED, Key.State.EXPIRED),
             "policy": KeyPolicy.objects.current(),
         }
-
-    @transaction.atomic
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        # Nobody changes the key between the form's look at it and the saving.
-        locked_key(project_id=self.admission.project.id, reference=kwargs["key"])
-        return super().post(request, **kwargs)
 
     def save(self, form: TermsForm) -> HttpResponse:
         changed = update_key(
@@ -85,7 +78,7 @@ class KeyRelease(FormPage):
         return to_key(self.admission, released)
 
 
-class KeyPolicyPage(FormPage):
+class KeyPolicyPage(EditPage):
     """What the organization demands, and which keys of before do not keep it. Set by those who manage members."""
 
     access = {"GET": organization(Permission.VIEW_ORG), "POST": organization(Permission.MANAGE_MEMBERS)}
@@ -97,6 +90,9 @@ class KeyPolicyPage(FormPage):
         self.policy = KeyPolicy.objects.current()
         names = ("longest_lifetime_days", "is_expiry_required", "on_leak")
         return {"initial": {name: getattr(self.policy, name) for name in names}}
+
+    def lock(self) -> None:
+        KeyPolicy.objects.select_for_update().first()  # of two who make the first one at once, the later one's stands
 
     def form_context(self) -> dict[str, Any]:
         unfit = Key.objects.beyond(

@@ -1,5 +1,6 @@
 """Pages of keys: lists, one key, rename, rotate, revoke. Making one is in test_pages_shown_once.py."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +33,15 @@ def text_of(answer: Any) -> str:
 def events_of(cast: Cast) -> list[str]:
     with tenant_scope(cast.acme.id):
         return list(AuditEvent.objects.order_by("id").values_list("event", flat=True))
+
+
+def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
+    """What a browser sends of that page when only `changes` are typed."""
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" (?:value="([^"]*)")?', text_of(answer)))
+    form = answer.context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    typed = {name: "" if value is None else value for name, value in values.items()}
+    return {**typed, **hidden, **changes}
 
 
 def key_now(cast: Cast) -> Key:
@@ -198,7 +208,8 @@ def test_a_role_lowered_in_the_project_counts_there(cast: Cast, browse: Any):
 
 def test_name_and_note_are_changed(cast: Cast, browse: Any):
     browser = browse(cast.developer)
-    saved = browser.post(f"{key_address(cast)}edit/", {"name": "Renamed", "note": "In Frankfurt"})
+    page = f"{key_address(cast)}edit/"
+    saved = browser.post(page, filled_in(browser.get(page), name="Renamed", note="In Frankfurt"))
     assert saved["Location"] == key_address(cast)
     assert "In Frankfurt" in text_of(browser.get(saved["Location"]))
     assert (key_now(cast).name, key_now(cast).note) == ("Renamed", "In Frankfurt")
@@ -208,7 +219,8 @@ def test_name_and_note_are_changed(cast: Cast, browse: Any):
     "values", [{"name": ""}, {"name": "x" * 121}, {"name": "a", "note": "x" * 501}, {"name": "\x00"}]
 )
 def test_a_wrong_name_or_note_changes_nothing(cast: Cast, browse: Any, values: dict):
-    assert browse(cast.developer).post(f"{key_address(cast)}edit/", values).status_code == 422
+    browser, page = browse(cast.developer), f"{key_address(cast)}edit/"
+    assert browser.post(page, filled_in(browser.get(page), **values)).status_code == 422
     assert key_now(cast).name == "Backend"
 
 

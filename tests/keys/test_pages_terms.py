@@ -1,18 +1,19 @@
 """Dashboard pages of a key's limits, its quarantine, and the organization's key policy."""
 
-import html
-import json
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
+from config.kernel.pages import CHANGED_MEANWHILE, version_of
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.tenancy.scope import tenant_scope
-from keys.forms.terms import CHANGED_MEANWHILE, TermsForm
+from keys.forms.terms import TermsForm
 from keys.models import Key, KeyPolicy, KeyUse
 from keys.services.key_changes import update_key
 from keys.services.key_policies import set_key_policy
@@ -20,8 +21,10 @@ from keys.services.once import new_form_token
 from keys.services.terms import RateLimit
 from keys.uses import spend
 from tests.api.rows import everything
+from tests.at_once import at_once
+from tests.browsers import signed_in
 from tests.cast import Cast
-from tests.keys.test_pages import key_address, key_now, text_of
+from tests.keys.test_pages import filled_in, key_address, key_now, text_of
 
 POLICY = "/orgs/acme/key-policy/"
 KEYS = "/orgs/acme/keys/"
@@ -40,13 +43,14 @@ def quarantine(cast: Cast) -> None:
 def form_of(cast: Cast, **changes: Any) -> dict[str, Any]:
     key = key_now(cast)
     return {
-        "shown": json.dumps(TermsForm(key=key, holder=frozenset()).present),
+        "version": version_of(TermsForm(key=key, holder=frozenset())),
         "permissions": key.permissions,
         "expires": "keep",
         "allowed_ips": "",
         "rate": "",
         "window": "60",
         "remaining": "",
+        "initial-remaining": "" if key.remaining is None else key.remaining,
         **changes,
     }
 
@@ -72,17 +76,6 @@ def test_limits_are_changed_and_shown(cast: Cast, browse: Any):
     assert (key_now(cast).expires_at, key_now(cast).remaining) == (now.expires_at, None)
 
 
-def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
-    """What a browser sends of that page when only `changes` are typed."""
-    shown = re.search(r'name="shown" value="([^"]+)"', text_of(answer))
-    assert shown is not None
-    form = answer.context["form"]
-    values = {name: form[name].value() for name in form.fields}
-    typed = {name: "" if value is None else value for name, value in values.items()}
-    typed["allowed_ips"] = typed["allowed_ips"].replace("\n", "\r\n")
-    return {**typed, "shown": html.unescape(shown[1]), **changes}
-
-
 def changed(cast: Cast, **changes: Any) -> None:
     """By another admin."""
     with tenant_scope(cast.acme.id):
@@ -97,63 +90,71 @@ def last_change(cast: Cast) -> dict[str, Any]:
         return AuditEvent.objects.filter(event="key.updated").order_by("-id")[0].data["changes"]
 
 
-def test_what_others_change_while_a_page_is_open_stays(cast: Cast, browse: Any):
-    changed(cast, remaining=1000, allowed_ips=["10.0.0.0/8", "192.0.2.0/24"], rate_limit=RateLimit(9, 60))
+def test_uses_that_are_spent_while_a_page_is_open_stay_spent(cast: Cast, browse: Any):
+    changed(cast, remaining=1000, allowed_ips=["10.0.0.0/8"])
     browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
     opened = browser.get(page)
     assert spend(organization_id=cast.acme.id, key_id=cast.key.id, cost=300) == (True, 700)
-    changed(cast, allowed_ips=["10.0.0.1/32"], permissions=["view_org"], expires_at=timezone.now() + timedelta(days=2))
-    ends = key_now(cast).expires_at
-    assert browser.post(page, filled_in(opened, rate="50")).status_code == 302
-    now = key_now(cast)
-    assert (now.remaining, now.allowed_ips, now.permissions, now.expires_at, now.rate_limit) == (
-        700, ["10.0.0.1/32"], ["view_org"], ends, 50,
-    )  # fmt: skip
-    limits = [{"limit": number, "window_seconds": 60} for number in (9, 50)]
-    assert last_change(cast) == {"rate_limit": limits}
-    assert browser.post(page, filled_in(opened, rate="9", remaining="800")).status_code == 302, "what is typed, holds"
-    assert key_now(cast).remaining == 800
+    wrong = browser.post(page, filled_in(opened, rate="x"))
+    assert wrong.status_code == 422
+    assert browser.post(page, filled_in(wrong, rate="50")).status_code == 302
+    assert (key_now(cast).remaining, key_now(cast).rate_limit) == (700, 50)
+    assert last_change(cast) == {"rate_limit": [None, {"limit": 50, "window_seconds": 60}]}
+    opened = browser.get(page)
+    assert browser.post(page, filled_in(opened, remaining="800")).status_code == 302
     assert last_change(cast) == {"remaining": [700, 800]}
 
 
-CONFLICTS = [
-    ({"permissions": ["view_org"]}, {"permissions": ["keys:verify", "view_org"]}, r'value="view_org"[^>]* checked'),
-    ({"permissions": []}, {"permissions": ["view_org"]}, r"&quot;permissions&quot;: \[\]"),
-    ({"allowed_ips": ["10.0.0.1/32"]}, {"allowed_ips": "203.0.113.0/24"}, "10.0.0.1/32</textarea>"),
-    ({"rate_limit": RateLimit(7, 60)}, {"rate": "50"}, 'name="rate" value="7"'),
-    ({"rate_limit": RateLimit(7, 3600)}, {"rate": "50"}, '<option value="3600" selected>'),
-    ({"expires_at": timezone.now() + timedelta(days=2)}, {"expires": "90"}, '<option value="keep" selected>'),
-    ({"expires_at": timezone.now() + timedelta(days=2)}, {"expires": "never"}, '<option value="keep" selected>'),
-]
-
-
-@pytest.mark.parametrize(("theirs", "mine", "told"), CONFLICTS)
-def test_what_two_change_at_once_is_refused_and_shown_as_it_is_now(
-    cast: Cast, browse: Any, theirs: dict[str, Any], mine: dict[str, Any], told: str
-):
+@pytest.mark.parametrize(
+    "theirs",
+    [{"permissions": ["view_org"]}, {"allowed_ips": ["10.0.0.1/32"]}, {"rate_limit": RateLimit(7, 60)},
+     {"rate_limit": RateLimit(5, 3600)}],
+    ids=["permissions", "addresses", "rate", "window"],
+)  # fmt: skip
+def test_what_others_change_while_a_page_is_open_is_not_undone(cast: Cast, browse: Any, theirs: dict[str, Any]):
+    changed(cast, rate_limit=RateLimit(5, 60))
     browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
     opened = browser.get(page)
     changed(cast, **theirs)
     before = everything()
-    refused = browser.post(page, filled_in(opened, remaining="5", **mine))
-    assert refused.status_code == 422
+    refused = browser.post(page, filled_in(opened, remaining="9"))
+    assert refused.status_code == 409
     assert CHANGED_MEANWHILE in text_of(refused)
-    assert re.search(told, text_of(refused))
     assert everything() == before
-    assert browser.post(page, filled_in(refused, **mine)).status_code == 302, "it was seen, so it may be changed"
-    assert set(last_change(cast)) == {*theirs, "remaining"}
+    assert browser.post(page, filled_in(refused, remaining="9")).status_code == 302, "it was seen"
+    now = key_now(cast)
+    assert now.remaining == 9
+    assert all(getattr(now, name) == value for name, value in theirs.items() if name != "rate_limit")
+    assert last_change(cast) == {"remaining": [None, 9]}
 
 
-@pytest.mark.parametrize(
-    "shown", ["", "x", "null", "[1]", "7", '{"permissions": []}', pytest.param("[" * 100_000, id="deep")]
-)
-def test_a_form_that_does_not_tell_what_it_showed_changes_nothing(cast: Cast, browse: Any, shown: str):
+def test_nor_is_a_name_or_a_policy(cast: Cast, browse: Any):
+    browser, edit = browse(cast.admin), f"{key_address(cast)}edit/"
+    opened, policy = browser.get(edit), browser.get(POLICY)
+    changed(cast, note="Of the incident")
+    demand(cast, on_leak="revoke")
+    before = everything()
+    for page, form in ((edit, filled_in(opened, name="Other")), (POLICY, filled_in(policy, longest_lifetime_days="9"))):
+        refused = browser.post(page, form)
+        assert refused.status_code == 409
+        assert CHANGED_MEANWHILE in text_of(refused)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("version", ["", "x"])
+def test_a_form_that_does_not_tell_what_it_showed_changes_nothing(cast: Cast, browse: Any, version: str):
     browser = browse(cast.developer)
     before = everything()
-    answer = browser.post(f"{key_address(cast)}limits/", form_of(cast, rate="5", shown=shown))
-    assert answer.status_code == 422
-    assert "Open this page again" in text_of(answer)
+    assert browser.post(f"{key_address(cast)}limits/", form_of(cast, rate="5", version=version)).status_code == 409
     assert everything() == before
+
+
+def test_of_two_who_save_at_once_one_is_refused(committed_cast: Cast):
+    browsers = [signed_in(Client(), who) for who in (committed_cast.owner, committed_cast.admin)]
+    page = f"{key_address(committed_cast)}limits/"
+    forms = [filled_in(each.get(page), rate=str(rate)) for each, rate in zip(browsers, (50, 60), strict=True)]
+    answers = at_once([partial(each.post, page, form) for each, form in zip(browsers, forms, strict=True)])
+    assert sorted(answer.status_code for answer in answers) == [302, 409]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_the_policy_is_set_by_owners_and_admins_and_read_by_all(cast: Cast, brow
     browser = browse(cast.admin)
     assert "Every key keeps it" in text_of(browser.get(POLICY))
     body = {"longest_lifetime_days": "90", "on_leak": "revoke"}
-    assert browser.post(POLICY, body)["Location"] == POLICY
+    assert browser.post(POLICY, filled_in(browser.get(POLICY), **body))["Location"] == POLICY
     with tenant_scope(cast.acme.id):
         policy = KeyPolicy.objects.current()
     assert (policy.longest_lifetime_days, policy.is_expiry_required, policy.on_leak) == (90, False, "revoke")
@@ -230,7 +231,7 @@ def test_the_policy_is_set_by_owners_and_admins_and_read_by_all(cast: Cast, brow
     for other in others:
         assert other.post(POLICY, body).status_code == 403
     for wrong in ({"longest_lifetime_days": "0"}, {"longest_lifetime_days": "x"}, {"on_leak": "shrug"}):
-        assert browser.post(POLICY, {**body, **wrong}).status_code == 422
+        assert browser.post(POLICY, filled_in(browser.get(POLICY), **{**body, **wrong})).status_code == 422
     assert everything() == before
 
 
