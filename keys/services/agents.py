@@ -130,13 +130,32 @@ def update_agent(
         for field, (_, value) in changes.items():
             setattr(row, field, value)
         _save_named(row)
-        record(
-            events.AGENT_UPDATED,
-            actor=actor,
-            target=agent_target(row),
-            data={"project": row.project.public_id, "changes": changes},
-        )
+        _record_changes(actor, row, changes)
     return row
+
+
+def _record_changes(actor: Principal, agent: Agent, changes: dict[str, list[Any]]) -> None:
+    record(
+        events.AGENT_UPDATED,
+        actor=actor,
+        target=agent_target(agent),
+        data={"project": agent.project.public_id, "changes": changes},
+    )
+
+
+@transaction.atomic
+def end_enrolment(*, actor: Principal, project_id: UUID, agent: str, digest: bytes) -> bool:
+    """Lets the enrolment token with that SHA-256 expire now. False when another one took its place, or it has ended.
+
+    Raises Absent.
+    """
+    row = locked_agent(project_id=project_id, reference=agent)
+    if bytes(row.enrolment_digest) != digest or not row.enrolment_is_open:
+        return False
+    before, row.enrolment_expires_at = row.enrolment_expires_at, timezone.now()
+    row.save(update_fields=["enrolment_expires_at", "updated_at"])
+    _record_changes(actor, row, {"enrolment_expires_at": [before.isoformat(), row.enrolment_expires_at.isoformat()]})
+    return True
 
 
 @transaction.atomic

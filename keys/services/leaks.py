@@ -12,7 +12,7 @@ from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from keys import events
 from keys.models import Agent, Key, KeyPolicy, PersonalToken, RefreshToken, TokenSession
-from keys.services.agents import agent_target, locked_agent
+from keys.services.agents import end_enrolment
 from keys.services.keys import key_target
 from keys.services.sessions import end_session
 from keys.services.tokens import revoke_token, token_target
@@ -53,7 +53,7 @@ def handle_report(report: LeakReport) -> str:
             return _leaked_key(key_id, report)
     if agent is not None:
         with tenant_scope(agent.org_id):
-            return _leaked_enrolment(agent, report)
+            return _leaked_enrolment(agent, report.digest)
     refresh_token = RefreshToken.objects.select_related("session").filter(digest=report.digest).first()
     return _leaked_session(refresh_token.session) if refresh_token else _leaked_token(report)
 
@@ -118,19 +118,7 @@ def _leaked_session(session: TokenSession) -> str:
     return REVOKED
 
 
-@transaction.atomic
-def _leaked_enrolment(agent: Agent, report: LeakReport) -> str:
-    """Lets an enrolment token expire now. What the agent has already goes on working."""
-    row = locked_agent(project_id=agent.project_id, reference=agent.public_id)
-    if bytes(row.enrolment_digest) != report.digest or not row.enrolment_is_open:
-        return NOTHING
-    before, row.enrolment_expires_at = row.enrolment_expires_at, timezone.now()
-    row.save(update_fields=["enrolment_expires_at", "updated_at"])
-    changes = {"enrolment_expires_at": [before.isoformat(), row.enrolment_expires_at.isoformat()]}
-    record(
-        events.AGENT_UPDATED,
-        actor=SYSTEM,
-        target=agent_target(row),
-        data={"project": row.project.public_id, "changes": changes},
-    )
-    return REVOKED
+def _leaked_enrolment(agent: Agent, digest: bytes) -> str:
+    """Ends an enrolment token. What the agent has already goes on working."""
+    has_ended = end_enrolment(actor=SYSTEM, project_id=agent.project_id, agent=agent.public_id, digest=digest)
+    return REVOKED if has_ended else NOTHING

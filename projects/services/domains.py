@@ -106,33 +106,27 @@ def _note_new(*, actor: Principal, project_id: UUID, host: str) -> None:
     if project is None:
         raise Absent
     # The plan comes before MOST_SEEN: having seen that many hosts must be no way past a smaller plan.
-    _require_room(Organization.objects.get(id=require_organization_id()), project, host)
+    organization = Organization.objects.get(id=require_organization_id())
+    limit = None if project.is_system or is_loopback(host) else plan_of(organization.plan).domains
+    if limit is not None and hosts_counted() >= limit and not is_counted(host):
+        raise domain_cap_exceeded(limit)
     if seen.count() >= MOST_SEEN:
         return
     with transaction.atomic():
         organization = lock_organization()  # from here on nobody else notes or registers
         registered = Domain.objects.of_project(project_id).standing_for(host)
-        if registered.exists() or seen.filter(host=host).exists():
+        if registered.exists() or seen.filter(host=host).exists() or seen.count() >= MOST_SEEN:
             return
-        _require_room(organization, project, host)
-        if seen.count() >= MOST_SEEN:
-            return
-        row = SeenDomain.objects.create(
-            project=project, host=host, is_loopback=is_loopback(host), last_seen_at=timezone.now()
-        )
+        with within_cap(organization, project):
+            row = SeenDomain.objects.create(
+                project=project, host=host, is_loopback=is_loopback(host), last_seen_at=timezone.now()
+            )
         record(
             events.DOMAIN_SEEN,
             actor=actor,
             target=Target("seen_domain", row.public_id, host),
             data={"project": project.public_id},
         )
-
-
-def _require_room(organization: Organization, project: Project, host: str) -> None:
-    """Raises Forbidden when the host would be one more than the plan includes."""
-    limit = None if project.is_system or is_loopback(host) else plan_of(organization.plan).domains
-    if limit is not None and hosts_counted() >= limit and not is_counted(host):
-        raise domain_cap_exceeded(limit)
 
 
 @transaction.atomic
