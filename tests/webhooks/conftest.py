@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.db import transaction
 
 from audit.models import AuditEvent
@@ -18,7 +19,7 @@ from projects.events import PROJECT_RESTORED
 from tests.cast import Cast
 from tests.receivers import Receiver, receiving
 from webhooks import sending
-from webhooks.delivery import deliver_due
+from webhooks.delivery import Delivering, deliver_due
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.services.endpoints import create_endpoint
 
@@ -120,3 +121,33 @@ def start() -> Iterator[Start]:
     yield one
     for each in running:
         each.close()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The time, which moves only when it is told to."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def by_owner(cast: Cast) -> dict[str, Any]:
+    """What services are told first."""
+    return {"actor": cast.principal(cast.owner)}
+
+
+def taken() -> Delivering:
+    """A worker that has taken what is due and begins it now. A turn of its own might see the end already."""
+    run = Delivering(10)
+    run.desk.turn()
+    run.begin()
+    assert run.sender.calls == 1
+    return run
+
+
+def end(run: Delivering) -> None:
+    """It gets its answers and writes them."""
+    while run.sender.calls:
+        run.send(0.1)
+    run.desk.write()
+    run.sender.close()

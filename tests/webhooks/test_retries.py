@@ -1,50 +1,27 @@
 """When deliveries are tried again, and when no more: with a moved clock and a receiver that answers what it is told."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from threading import Event, Thread
-from uuid import UUID
+from threading import Event
 
 import pytest
-import time_machine
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
-from orgs.services.organizations import disable_organization, enable_organization
 from tests.at_once import at_once
-from tests.webhooks.conftest import Webhooks
-from webhooks import claiming, recording, tasks
+from tests.webhooks.conftest import Webhooks, end, taken
+from webhooks import claiming
 from webhooks.delivery import Delivering
-from webhooks.fan_out import fan_out
 from webhooks.ladder import RETRY_SECONDS, next_attempt
-from webhooks.models import Attempt, Delivery, Endpoint
-from webhooks.recording import Result, record_results
-from webhooks.sending import Answer, Call
+from webhooks.models import Delivery
 from webhooks.services import deliveries, endpoints, secrets
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 # libcurl tells of no longer patience than six hours.
 LONGEST = 6 * 3600
-
-
-@pytest.fixture
-def clock():
-    """The time, which moves only when it is told to."""
-    with time_machine.travel(datetime.now(UTC), tick=False) as moved:
-        yield moved
-
-
-@pytest.fixture
-def by_owner(cast):
-    """What services are told first."""
-    return {"actor": cast.principal(cast.owner)}
 
 
 def waits(delivery: Delivery) -> float:
@@ -179,129 +156,6 @@ def test_a_busy_endpoint_is_left_in_peace_and_no_other_with_it(webhooks, receive
     assert webhooks.again(other).held_until is None
 
 
-def test_gone_disables_at_once_and_tells_the_managers(webhooks, receiver, clock, delivering, mailoutbox):
-    """A developer and a viewer do not manage webhooks, and are not told."""
-    receiver.script = [500, 410]
-    endpoint, other = webhooks.endpoint(receiver.url("scripted")), webhooks.endpoint(receiver.url())
-    (event,) = webhooks.happen()
-    webhooks.deliver()
-    webhooks.happen(1)
-    webhooks.deliver()
-    with delivering():
-        tasks.tend()
-    row = webhooks.again(endpoint)
-    assert (row.state, row.disabled_cause, row.disabled_at) == (Endpoint.State.DISABLED, "gone", timezone.now())
-    assert {(each.state, each.due_at) for each in webhooks.deliveries(endpoint)} == {(Delivery.State.FAILED, None)}
-    (told,) = webhooks.recorded("webhook_endpoint.disabled", since=event.id)
-    assert (told.actor_kind, told.target_id, told.data["cause"]) == ("system", endpoint.public_id, "gone")
-    assert {address for message in mailoutbox for address in message.to} == {
-        webhooks.cast.owner.email, webhooks.cast.admin.email,
-    }  # fmt: skip
-    before = len(receiver.got("scripted"))
-    webhooks.happen(2)
-    clock.shift(3 * DAY)
-    webhooks.deliver()
-    assert len(receiver.got("scripted")) == before
-    assert webhooks.again(other).is_enabled
-
-
-def fail_for(webhooks, clock, until: datetime) -> None:
-    """An event each twelve hours, and every retry when it is due."""
-    while timezone.now() < until:
-        webhooks.happen()
-        webhooks.deliver()
-        clock.move_to(min(timezone.now() + timedelta(hours=12), until))
-        webhooks.deliver()
-
-
-def test_five_days_without_a_success_disable_and_tell_the_managers(webhooks, receiver, clock, delivering, mailoutbox):
-    endpoint = webhooks.endpoint(receiver.url("status/500"))
-    began = timezone.now()
-    with delivering():
-        fail_for(webhooks, clock, began + 5 * DAY - timedelta(minutes=1))
-        tasks.tend()
-    assert webhooks.again(endpoint).is_enabled
-    assert began - SECOND < webhooks.again(endpoint).failing_since <= began
-    assert mailoutbox == []
-    clock.move_to(began + 5 * DAY)
-    webhooks.happen()
-    webhooks.deliver()
-    with delivering():
-        tasks.tend()
-    row = webhooks.again(endpoint)
-    assert (row.state, row.disabled_cause, row.disabled_at) == (Endpoint.State.DISABLED, "failing", timezone.now())
-    assert {(each.state, each.due_at) for each in webhooks.deliveries(endpoint)} == {(Delivery.State.FAILED, None)}
-    (told,) = webhooks.recorded("webhook_endpoint.disabled")
-    assert told.data["cause"] == "failing"
-    assert told.data["pending"] > 0
-    assert {address for message in mailoutbox for address in message.to} == {
-        webhooks.cast.owner.email, webhooks.cast.admin.email,
-    }  # fmt: skip
-    tried = len(receiver.requests)
-    webhooks.happen()
-    clock.shift(DAY)
-    webhooks.deliver()
-    assert len(receiver.requests) == tried
-
-
-def test_one_success_in_five_days_keeps_it_enabled(webhooks, receiver, clock):
-    receiver.script = [500] * 3
-    endpoint = webhooks.endpoint(receiver.url("scripted"))
-    webhooks.happen()
-    webhooks.deliver()
-    began = webhooks.again(endpoint).failing_since
-    clock.move_to(began + 4 * DAY)
-    receiver.script = [200, 200]
-    webhooks.happen()
-    webhooks.deliver()
-    assert webhooks.again(endpoint).failing_since is None
-    clock.move_to(began + 6 * DAY)
-    receiver.script = [500]
-    webhooks.happen()
-    webhooks.deliver()
-    row = webhooks.again(endpoint)
-    assert row.is_enabled
-    assert timezone.now() - SECOND < row.failing_since <= timezone.now()
-
-
-def test_two_failures_with_nothing_between_them_are_not_five_days_of_failing(webhooks, receiver, clock):
-    """A quiet endpoint: one event that never arrived, and weeks later another one whose first attempt fails."""
-    endpoint = webhooks.endpoint(receiver.url("status/500"))
-    webhooks.happen()
-    while webhooks.deliver():
-        clock.move_to(webhooks.delivery(endpoint).due_at or timezone.now())
-    began = webhooks.again(endpoint).failing_since
-    clock.move_to(began + 30 * DAY)
-    webhooks.happen()
-    webhooks.deliver()
-    row = webhooks.again(endpoint)
-    assert (row.is_enabled, row.failing_since) == (True, began)
-    (pending,) = [each for each in webhooks.deliveries(endpoint) if each.due_at]
-    clock.move_to(pending.due_at)
-    again = timezone.now()
-    fail_for(webhooks, clock, again + 5 * DAY - timedelta(hours=2))
-    assert webhooks.again(endpoint).is_enabled
-    fail_for(webhooks, clock, again + 5 * DAY + timedelta(hours=13))
-    assert webhooks.again(endpoint).disabled_cause == "failing"
-
-
-def test_one_event_on_its_ladder_and_then_another_fail_for_five_days_together(webhooks, receiver, clock):
-    endpoint = webhooks.endpoint(receiver.url("status/500"))
-    began = timezone.now()
-    webhooks.happen()
-    for _ in RETRY_SECONDS:
-        webhooks.deliver()
-        clock.move_to(webhooks.delivery(endpoint).due_at)
-    webhooks.deliver()
-    webhooks.happen()
-    while timezone.now() < began + 5 * DAY:
-        assert webhooks.again(endpoint).is_enabled
-        webhooks.deliver()
-        clock.move_to(min(each.due_at for each in webhooks.deliveries(endpoint) if each.due_at))
-    webhooks.deliver()
-    assert webhooks.again(endpoint).disabled_cause == "failing"
-
-
 def test_a_replay_climbs_the_ladder_anew(webhooks, receiver, clock, by_owner):
     endpoint = webhooks.endpoint(receiver.url("scripted"))
     receiver.script = [500, 500, 200]
@@ -380,101 +234,6 @@ def test_the_longest_due_is_tried_first(webhooks, receiver, clock):
     assert len(webhooks.deliveries(endpoint)) == 4
 
 
-def test_a_disabled_organization_waits_and_goes_on(webhooks, receiver, clock, cast):
-    endpoint = webhooks.endpoint(receiver.url())
-    (event,) = webhooks.happen()
-    with tenant_scope(cast.acme.id):
-        disable_organization(actor=cast.staff_principal(), reason="unpaid")
-    assert webhooks.deliver() == 0
-    clock.shift(6 * DAY)
-    assert webhooks.deliver() == 0
-    with tenant_scope(cast.acme.id):
-        enable_organization(actor=cast.staff_principal())
-    assert webhooks.deliver() == 1
-    assert receiver.ids() == [event.public_id]
-    assert webhooks.again(endpoint).is_enabled
-
-
-def taken(webhooks) -> Delivering:
-    """A worker that has taken what is due and begins it now. A turn of its own might see the end already."""
-    run = Delivering(10)
-    run.desk.turn()
-    run.begin()
-    assert run.sender.calls == 1
-    return run
-
-
-def end(run: Delivering) -> None:
-    """It gets its answers and writes them."""
-    while run.sender.calls:
-        run.send(0.1)
-    run.desk.write()
-    run.sender.close()
-
-
-@pytest.mark.parametrize(("status", "state"), [(200, Delivery.State.DELIVERED), (500, Delivery.State.FAILED)])
-def test_an_endpoint_that_is_disabled_during_an_attempt_gets_no_other(
-    webhooks, receiver, clock, by_owner, *, status, state
-):
-    endpoint = webhooks.endpoint(receiver.url(f"status/{status}"))
-    webhooks.happen()
-    run = taken(webhooks)
-    with tenant_scope(webhooks.cast.acme.id):
-        endpoints.disable_endpoint(**by_owner, endpoint_id=endpoint.id)
-    end(run)
-    row = webhooks.delivery(endpoint)
-    assert (row.state, row.due_at, row.claimed_until, row.last_status) == (state, None, None, status)
-    clock.shift(DAY)
-    assert webhooks.deliver() == 0
-    assert len(receiver.requests) == 1
-
-
-@pytest.mark.parametrize("answer", [410, (503, {"retry-after": "600"}), 500, 200])
-def test_what_the_old_address_answers_is_not_held_against_one_that_moved(webhooks, receiver, start, by_owner, answer):
-    """Nor is it a success of the new one."""
-    receiver.script, moved = [answer], start()
-    endpoint = webhooks.endpoint(receiver.url("scripted"))
-    webhooks.happen(2)
-    run = Delivering(10)
-    run.desk.turn()
-    run.desk.unsent.append(run.desk.ready.pop())
-    run.begin()
-    failing = timezone.now() - timedelta(hours=1) if answer == 200 else None
-    with tenant_scope(webhooks.cast.acme.id):
-        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, url=moved.url())
-    webhooks.set(endpoint, failing_since=failing)
-    end(run)
-    row = webhooks.again(endpoint)
-    assert (row.is_enabled, row.failing_since, row.held_until) == (True, failing, None)
-    assert webhooks.deliver() == 1
-    states = [each.state for each in webhooks.deliveries(endpoint)]
-    assert sorted(states) == ["delivered", "delivered" if answer == 200 else "pending"]
-    with tenant_scope(webhooks.cast.acme.id):
-        assert Delivery.objects.pending().count() == (answer != 200)
-
-
-def test_a_moved_endpoint_inherits_neither_hold_nor_failures(webhooks, receiver, start, by_owner):
-    """It keeps both while its address stays."""
-    endpoint, moved = webhooks.endpoint(receiver.url("status/503", retry_after="600")), start()
-    (event,) = webhooks.happen()
-    webhooks.deliver()
-    held = webhooks.again(endpoint)
-    assert held.held_until > timezone.now()
-    with tenant_scope(webhooks.cast.acme.id):
-        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, description="Held", url=endpoint.url)
-    kept = webhooks.again(endpoint)
-    assert (kept.description, kept.held_until, kept.failing_since) == ("Held", held.held_until, held.failing_since)
-    with tenant_scope(webhooks.cast.acme.id):
-        endpoints.update_endpoint(**by_owner, endpoint_id=endpoint.id, url=moved.url())
-    row = webhooks.again(endpoint)
-    assert (row.held_until, row.failing_since) == (None, None)
-    (other,) = webhooks.happen()
-    assert webhooks.deliver() == 1
-    assert moved.ids() == [other.public_id]
-    with tenant_scope(webhooks.cast.acme.id):
-        assert Delivery.objects.pending().get().event_id == event.id
-
-
 def test_an_endpoint_that_is_deleted_during_an_attempt_leaves_nothing(webhooks, receiver, clock, by_owner):
     endpoint, other = webhooks.endpoint(receiver.url("slow/0.2")), webhooks.endpoint(receiver.url("fine"))
     webhooks.happen()
@@ -498,7 +257,7 @@ def test_a_replay_during_an_attempt_that_fails_is_not_lost(webhooks, receiver, c
     for _ in range(5):
         webhooks.deliver()
         clock.move_to(webhooks.delivery(endpoint).due_at)
-    run = taken(webhooks)
+    run = taken()
     with tenant_scope(webhooks.cast.acme.id):
         deliveries.replay_delivery(**by_owner, delivery_id=webhooks.delivery(endpoint).id)
     end(run)
@@ -603,119 +362,3 @@ def test_what_is_taken_when_a_run_ends_is_let_go(committed_cast, receiver, monke
     assert {(row.state, row.claimed_until) for row in webhooks.deliveries(endpoint)} == {("pending", None)}
     assert len(webhooks.deliveries(endpoint)) == 3
     assert webhooks.deliver() == 3
-
-
-def answered(claim: claiming.Claim, status: int, retry_after: float = 0) -> Result:
-    """An attempt that failed just now."""
-    now = timezone.now()
-    call = Call(claim.target.url, [], b"", None)
-    answer = Answer(call, Attempt.Outcome.REFUSED, status, 10, "Refused.", "", retry_after)
-    return Result(claim, answer, new_id(), now - SECOND, now)
-
-
-def claims_of(webhooks, endpoint: Endpoint, count: int) -> list[claiming.Claim]:
-    """So many deliveries of an endpoint, which one worker has."""
-    webhooks.happen(count)
-    fan_out()
-    return claiming.Claims().take(count, room=count)
-
-
-def test_two_workers_that_write_of_one_endpoint_at_once_lose_nothing(committed_cast, monkeypatch):
-    """One has read how the endpoint fares when the other, who was asked for patience, writes."""
-    webhooks = Webhooks(committed_cast)
-    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
-    first, second = claims_of(webhooks, endpoint, 2)
-    others, read = [], recording._farings
-
-    def write_other():
-        record_results([answered(second, 429, 600)])
-        connection.close()
-
-    def read_and_wait(endpoints):
-        found = read(endpoints)
-        monkeypatch.setattr(recording, "_farings", read)
-        others.append(Thread(target=write_other))
-        others[0].start()
-        others[0].join(1)
-        return found
-
-    monkeypatch.setattr(recording, "_farings", read_and_wait)
-    record_results([answered(first, 500)])
-    others[0].join(10)
-    row = webhooks.again(endpoint)
-    assert row.held_until is not None
-    assert row.failing_since is not None
-
-
-def test_a_result_that_comes_late_leaves_the_delivery_to_who_has_it_now(webhooks, clock):
-    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
-    (old,) = claims_of(webhooks, endpoint, 1)
-    clock.shift(claiming.LEASE)
-    (new,) = claiming.Claims().take(1, room=1)
-    record_results([answered(old, 500)])
-    assert webhooks.delivery(endpoint).claimed_until == new.until
-    record_results([answered(new, 500)])
-    assert webhooks.delivery(endpoint).claimed_until is None
-
-
-def test_results_of_many_endpoints_are_written_with_as_many_queries_as_of_one(webhooks):
-    for _ in range(4):
-        webhooks.endpoint("http://127.0.0.1:9/")
-    webhooks.happen(2)
-    fan_out()
-    claims = claiming.Claims().take(8, room=2)
-    assert len({claim.target.id for claim in claims}) == 4
-    with CaptureQueriesContext(connection) as of_one:
-        record_results([answered(claims[0], 500)])
-    with CaptureQueriesContext(connection) as of_many:
-        record_results([answered(claim, 503, 600) for claim in claims[1:]])
-    assert len(of_many) == len(of_one)
-
-
-def test_attempts_go_with_their_delivery_whoever_deletes_it(webhooks):
-    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
-    claims = claims_of(webhooks, endpoint, 3)
-    record_results([answered(claim, 500) for claim in claims])
-    with tenant_scope(webhooks.cast.acme.id):
-        assert Attempt.objects.count() == 3
-        Delivery.objects.filter(id=claims[0].id).delete_all()
-        assert {str(row.delivery_id) for row in Attempt.objects.all()} == {claim.id for claim in claims[1:]}
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM webhook_delivery WHERE id = %s", [claims[1].id])
-        assert [str(row.delivery_id) for row in Attempt.objects.all()] == [claims[2].id]
-        endpoints.delete_endpoint(actor=webhooks.cast.principal(webhooks.cast.owner), endpoint_id=endpoint.id)
-        assert Attempt.objects.count() == 0
-
-
-def test_a_result_that_is_written_while_its_delivery_is_deleted_leaves_nothing(committed_cast):
-    """The deletion waits for the worker's lock, and sees then what the worker has written."""
-    webhooks = Webhooks(committed_cast)
-    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
-    (claim,) = claims_of(webhooks, endpoint, 1)
-
-    def delete():
-        with tenant_scope(committed_cast.acme.id):
-            Delivery.objects.filter(id=claim.id).delete_all()
-        connection.close()
-
-    with transaction.atomic():
-        record_results([answered(claim, 500)])
-        deleting = Thread(target=delete)
-        deleting.start()
-        deleting.join(0.5)
-        assert deleting.is_alive()
-    deleting.join(10)
-    with tenant_scope(committed_cast.acme.id):
-        assert (Delivery.objects.count(), Attempt.objects.count()) == (0, 0)
-
-
-def test_an_attempt_belongs_to_the_organization_of_its_delivery(webhooks):
-    """Whatever a worker took the delivery's organization to be."""
-    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
-    (claim,) = claims_of(webhooks, endpoint, 1)
-    mistaken = claim._replace(target=replace(claim.target, org_id=str(webhooks.cast.globex.id)))
-    record_results([answered(mistaken, 500)])
-    with tenant_scope(webhooks.cast.acme.id):
-        assert Attempt.objects.get().delivery_id == UUID(claim.id)
-    with tenant_scope(webhooks.cast.globex.id):
-        assert Attempt.objects.count() == 0

@@ -1,0 +1,141 @@
+"""Writing what attempts came to: by several workers, late, of deliveries that are gone, and with how many queries."""
+
+from dataclasses import replace
+from datetime import timedelta
+from threading import Thread
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config.kernel.tenancy.models import new_id
+from config.kernel.tenancy.scope import tenant_scope
+from tests.webhooks.conftest import Webhooks
+from webhooks import claiming, recording
+from webhooks.fan_out import fan_out
+from webhooks.models import Attempt, Delivery, Endpoint
+from webhooks.recording import Result, record_results
+from webhooks.sending import Answer, Call
+from webhooks.services import endpoints
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+# libcurl tells of no longer patience than six hours.
+LONGEST = 6 * 3600
+
+
+def answered(claim: claiming.Claim, status: int, retry_after: float = 0) -> Result:
+    """An attempt that failed just now."""
+    now = timezone.now()
+    call = Call(claim.target.url, [], b"", None)
+    answer = Answer(call, Attempt.Outcome.REFUSED, status, 10, "Refused.", "", retry_after)
+    return Result(claim, answer, new_id(), now - SECOND, now)
+
+
+def claims_of(webhooks, endpoint: Endpoint, count: int) -> list[claiming.Claim]:
+    """So many deliveries of an endpoint, which one worker has."""
+    webhooks.happen(count)
+    fan_out()
+    return claiming.Claims().take(count, room=count)
+
+
+def test_two_workers_that_write_of_one_endpoint_at_once_lose_nothing(committed_cast, monkeypatch):
+    """One has read how the endpoint fares when the other, who was asked for patience, writes."""
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    first, second = claims_of(webhooks, endpoint, 2)
+    others, read = [], recording._farings
+
+    def write_other():
+        record_results([answered(second, 429, 600)])
+        connection.close()
+
+    def read_and_wait(endpoints):
+        found = read(endpoints)
+        monkeypatch.setattr(recording, "_farings", read)
+        others.append(Thread(target=write_other))
+        others[0].start()
+        others[0].join(1)
+        return found
+
+    monkeypatch.setattr(recording, "_farings", read_and_wait)
+    record_results([answered(first, 500)])
+    others[0].join(10)
+    row = webhooks.again(endpoint)
+    assert row.held_until is not None
+    assert row.failing_since is not None
+
+
+def test_a_result_that_comes_late_leaves_the_delivery_to_who_has_it_now(webhooks, clock):
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (old,) = claims_of(webhooks, endpoint, 1)
+    clock.shift(claiming.LEASE)
+    (new,) = claiming.Claims().take(1, room=1)
+    record_results([answered(old, 500)])
+    assert webhooks.delivery(endpoint).claimed_until == new.until
+    record_results([answered(new, 500)])
+    assert webhooks.delivery(endpoint).claimed_until is None
+
+
+def test_results_of_many_endpoints_are_written_with_as_many_queries_as_of_one(webhooks):
+    for _ in range(4):
+        webhooks.endpoint("http://127.0.0.1:9/")
+    webhooks.happen(2)
+    fan_out()
+    claims = claiming.Claims().take(8, room=2)
+    assert len({claim.target.id for claim in claims}) == 4
+    with CaptureQueriesContext(connection) as of_one:
+        record_results([answered(claims[0], 500)])
+    with CaptureQueriesContext(connection) as of_many:
+        record_results([answered(claim, 503, 600) for claim in claims[1:]])
+    assert len(of_many) == len(of_one)
+
+
+def test_attempts_go_with_their_delivery_whoever_deletes_it(webhooks):
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    claims = claims_of(webhooks, endpoint, 3)
+    record_results([answered(claim, 500) for claim in claims])
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Attempt.objects.count() == 3
+        Delivery.objects.filter(id=claims[0].id).delete_all()
+        assert {str(row.delivery_id) for row in Attempt.objects.all()} == {claim.id for claim in claims[1:]}
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM webhook_delivery WHERE id = %s", [claims[1].id])
+        assert [str(row.delivery_id) for row in Attempt.objects.all()] == [claims[2].id]
+        endpoints.delete_endpoint(actor=webhooks.cast.principal(webhooks.cast.owner), endpoint_id=endpoint.id)
+        assert Attempt.objects.count() == 0
+
+
+def test_a_result_that_is_written_while_its_delivery_is_deleted_leaves_nothing(committed_cast):
+    """The deletion waits for the worker's lock, and sees then what the worker has written."""
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (claim,) = claims_of(webhooks, endpoint, 1)
+
+    def delete():
+        with tenant_scope(committed_cast.acme.id):
+            Delivery.objects.filter(id=claim.id).delete_all()
+        connection.close()
+
+    with transaction.atomic():
+        record_results([answered(claim, 500)])
+        deleting = Thread(target=delete)
+        deleting.start()
+        deleting.join(0.5)
+        assert deleting.is_alive()
+    deleting.join(10)
+    with tenant_scope(committed_cast.acme.id):
+        assert (Delivery.objects.count(), Attempt.objects.count()) == (0, 0)
+
+
+def test_an_attempt_belongs_to_the_organization_of_its_delivery(webhooks):
+    """Whatever a worker took the delivery's organization to be."""
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (claim,) = claims_of(webhooks, endpoint, 1)
+    mistaken = claim._replace(target=replace(claim.target, org_id=str(webhooks.cast.globex.id)))
+    record_results([answered(mistaken, 500)])
+    with tenant_scope(webhooks.cast.acme.id):
+        assert Attempt.objects.get().delivery_id == UUID(claim.id)
+    with tenant_scope(webhooks.cast.globex.id):
+        assert Attempt.objects.count() == 0
