@@ -233,6 +233,7 @@ class Builder:
             mode=live,
             name="Partner gateway",
             note="Its contract allows 600 requests a minute",
+            metadata={"customer": "Globex", "contract": "2031-04", "seats": 25, "trial": False},
             rate_limit=RateLimit(600, 60),
             remaining=1_000_000,
         )

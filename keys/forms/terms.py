@@ -7,6 +7,7 @@ from django import forms
 
 from config.kernel.permissions import KEY_PERMISSIONS, PERSONAL_PERMISSIONS, Permission
 from keys.forms.credentials import KEEP, LIFETIMES, ON_DATE, ExpiryForm, permission_choices
+from keys.forms.metadata import MetadataField, metadata_text
 from keys.models import LONGEST_LIFETIME_DAYS, Key, KeyPolicy
 from keys.services.terms import LARGEST_RATE, MOST_USES, RateLimit
 
@@ -24,7 +25,7 @@ def first_lifetime(policy: KeyPolicy) -> str | None:
 
 
 class LimitsForm(forms.Form):
-    """From where and how often a key can be used."""
+    """From where and how often a key can be used, and what is told of it."""
 
     allowed_ips = forms.CharField(
         required=False,
@@ -48,6 +49,7 @@ class LimitsForm(forms.Form):
         label="Remaining uses",
         help_text="How often it can be verified from now on. Empty: always.",
     )
+    metadata = MetadataField()
 
     def clean_allowed_ips(self) -> list[str]:
         return [network for network in re.split(r"[\s,;]+", self.cleaned_data["allowed_ips"]) if network]
@@ -69,7 +71,7 @@ class TermsForm(LimitsForm, ExpiryForm):
         help_text="None is fine for a key that other programs only verify.",
         widget=forms.CheckboxSelectMultiple,
     )
-    field_order = ["permissions", "expires", "expires_on", "allowed_ips", "rate", "window", "remaining"]
+    field_order = ["permissions", "expires", "expires_on", "allowed_ips", "rate", "window", "remaining", "metadata"]
 
     def __init__(self, *args: Any, key: Key, holder: frozenset[Permission], **kwargs: Any) -> None:
         rate_limit = RateLimit.of(key)
@@ -80,6 +82,7 @@ class TermsForm(LimitsForm, ExpiryForm):
             "rate": key.rate_limit,
             "window": key.rate_window_seconds or WINDOWS[1][0],
             "remaining": key.remaining,
+            "metadata": metadata_text(key.metadata),
         }
         super().__init__(*args, **{"initial": initial, **kwargs})
         now = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "never"
@@ -104,7 +107,7 @@ class TermsForm(LimitsForm, ExpiryForm):
             found["remaining"] = wanted["remaining"]
         if wanted["expires"] != KEEP:
             found["expires_at"] = wanted["expires_at"]
-        return {**found, "rate_limit": self.rate_limit()}
+        return {**found, "rate_limit": self.rate_limit(), "metadata": wanted["metadata"]}
 
 
 class KeyPolicyForm(forms.Form):

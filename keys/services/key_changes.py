@@ -1,5 +1,6 @@
 """Changing what a key is called, and what it may, from where, how often and until when."""
 
+import json
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -49,7 +50,6 @@ def update_key(
     and while it has not ended. Raises Absent, Conflict, Invalid, Forbidden.
     """
     row = locked_key(project_id=project_id, reference=key)
-    told: dict[str, list[Any]] = {}
     columns = _columns(row, changes)
     if set(columns) - set(WORDS):
         require_not_ended(row)
@@ -63,6 +63,8 @@ def update_key(
         setattr(row, column, value)
     after = _told(row)
     told = {name: [before[name], after[name]] for name in after if after[name] != before[name]}
+    if "metadata" in columns:  # of which only the names are told, and those may be the same
+        told["metadata"] = [before["metadata"], after["metadata"]]
     if "expires_at" in told:
         row.noticed_at = None
     if told:
@@ -89,9 +91,12 @@ def _columns(row: Key, changes: Changes) -> dict[str, Any]:
         wanted |= limit_columns(changes["rate_limit"])
     if "remaining" in changes:
         wanted["remaining"] = checked_uses(changes["remaining"])
+    found = {name: value for name, value in wanted.items() if value != getattr(row, name)}
     if "metadata" in changes:
-        wanted["metadata"] = checked_metadata(changes["metadata"])
-    return {name: value for name, value in wanted.items() if value != getattr(row, name)}
+        metadata = checked_metadata(changes["metadata"])
+        if json.dumps(metadata, sort_keys=True) != json.dumps(row.metadata, sort_keys=True):  # in Python, True == 1
+            found["metadata"] = metadata
+    return found
 
 
 def _told(row: Key) -> dict[str, Any]:

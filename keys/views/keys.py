@@ -1,5 +1,6 @@
 """Dashboard pages of one key: make, look at, rename, rotate, revoke."""
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -76,6 +77,7 @@ class KeyCreate(SecretPage):
             rate_limit=form.rate_limit(),
             remaining=wanted["remaining"],
             note=wanted["note"],
+            metadata=wanted["metadata"],
         )
 
 
@@ -95,6 +97,9 @@ class KeyDetail(Page):
                 "key": row,
                 "maker": maker_of(row.created_by),
                 "replacement": row.replaced_by.first(),
+                "metadata": [
+                    (name, json.dumps(row.metadata[name], ensure_ascii=False)) for name in sorted(row.metadata)
+                ],
                 "permissions_of_key": [(p.value, DESCRIPTIONS[p]) for p in sorted(row.permission_set)],
                 "may_rotate": Permission.MANAGE_KEYS in self.admission.permissions and not beyond,
             }

@@ -102,6 +102,16 @@ def test_what_changes_nothing_is_no_event(api, cast):
     assert everything() == before
 
 
+def test_a_value_of_metadata_is_changed_under_the_name_that_it_has(api, cast):
+    path = f"{KEYS}/{made(api(cast.owner), metadata={'team': 'blue', 'seats': 1})['id']}"
+    for metadata in ({"team": "red", "seats": 1}, {"team": "red", "seats": True}):
+        assert api(cast.owner).patch(path, {"metadata": metadata}).json()["metadata"] == metadata
+        kept = api(cast.owner).get(path).json()["metadata"]
+        assert (kept, type(kept["seats"])) == (metadata, type(metadata["seats"]))
+        with tenant_scope(cast.acme.id):
+            assert last_event("key.updated").data["changes"] == {"metadata": [["seats", "team"]] * 2}
+
+
 def test_nobody_widens_a_key_beyond_themselves(api, cast, make):
     powerful, _ = make.secret_key("manage_env")
     narrowed = make.token(cast.owner, permissions=["manage_keys", "view_org"])

@@ -1,8 +1,10 @@
 """Dashboard pages of a key's limits, its quarantine, and the organization's key policy."""
 
+import json
 import re
 from datetime import timedelta
 from functools import partial
+from html import unescape
 from typing import Any
 
 import pytest
@@ -51,6 +53,7 @@ def form_of(cast: Cast, **changes: Any) -> dict[str, Any]:
         "window": "60",
         "remaining": "",
         "initial-remaining": "" if key.remaining is None else key.remaining,
+        "metadata": "",
         **changes,
     }
 
@@ -108,8 +111,8 @@ def test_uses_that_are_spent_while_a_page_is_open_stay_spent(cast: Cast, browse:
 @pytest.mark.parametrize(
     "theirs",
     [{"permissions": ["view_org"]}, {"allowed_ips": ["10.0.0.1/32"]}, {"rate_limit": RateLimit(7, 60)},
-     {"rate_limit": RateLimit(5, 3600)}],
-    ids=["permissions", "addresses", "rate", "window"],
+     {"rate_limit": RateLimit(5, 3600)}, {"metadata": {"team": "blue"}}],
+    ids=["permissions", "addresses", "rate", "window", "metadata"],
 )  # fmt: skip
 def test_what_others_change_while_a_page_is_open_is_not_undone(cast: Cast, browse: Any, theirs: dict[str, Any]):
     changed(cast, rate_limit=RateLimit(5, 60))
@@ -160,7 +163,11 @@ def test_of_two_who_save_at_once_one_is_refused(committed_cast: Cast):
 @pytest.mark.parametrize(
     "wrong",
     [{"rate": "0"}, {"rate": "x"}, {"window": "5"}, {"remaining": "-1"}, {"allowed_ips": "300.0.0.1"},
-     {"permissions": ["delete_org"]}, {"expires": "soon"}, {"expires": "date"}],
+     {"permissions": ["delete_org"]}, {"expires": "soon"}, {"expires": "date"}, {"metadata": "team: blue"},
+     {"metadata": "[1]"}, {"metadata": '{"a": {"b": 1}}'}, {"metadata": '{"a": 1, "a": 2}'}, {"metadata": '{"": 1}'},
+     {"metadata": '{"a": NaN}'}, {"metadata": '{"a": 1e999}'}, {"metadata": '{"a": 1e15}'},
+     {"metadata": '{"a": "\\ud800"}'}, {"metadata": '{"a": "\\u0000"}'}, {"metadata": "[" * 5000},
+     {"metadata": json.dumps({"a": "x" * 501})}, {"metadata": json.dumps({str(n): n for n in range(51)})}],
 )  # fmt: skip
 def test_wrong_limits_change_nothing(cast: Cast, browse: Any, wrong: dict[str, Any]):
     browser = browse(cast.developer)
@@ -168,6 +175,31 @@ def test_wrong_limits_change_nothing(cast: Cast, browse: Any, wrong: dict[str, A
     answer = browser.post(f"{key_address(cast)}limits/", form_of(cast, **wrong))
     assert answer.status_code in (400, 422)
     assert everything() == before
+
+
+def test_metadata_are_shown_and_changed_and_the_ledger_is_told_their_names(cast: Cast, browse: Any):
+    browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
+    typed = '{"customer": "<b>Glöbex</b>", "seats": 25, "trial": true, "ends": null}'
+    assert browser.post(page, filled_in(browser.get(page), metadata=typed)).status_code == 302
+    assert key_now(cast).metadata == json.loads(typed)
+    assert last_change(cast) == {"metadata": [[], ["customer", "ends", "seats", "trial"]]}
+    shown = unescape(text_of(browse(cast.viewer).get(key_address(cast))))
+    for name, value in (("customer", '"<b>Glöbex</b>"'), ("seats", "25"), ("trial", "true"), ("ends", "null")):
+        assert re.search(rf"<dt>{name}</dt><dd>\s*<code>{value}</code>", shown)
+    before = everything()
+    assert browser.post(page, filled_in(browser.get(page))).status_code == 302
+    assert everything() == before, "nothing was changed"
+    assert browser.post(page, filled_in(browser.get(page), metadata=" ")).status_code == 302
+    assert key_now(cast).metadata == {}
+    assert "Told to whoever verifies" not in text_of(browser.get(key_address(cast)))
+
+
+def test_what_is_wrong_with_metadata_is_said_beside_what_was_typed(cast: Cast, browse: Any):
+    browser, page = browse(cast.developer), f"{key_address(cast)}limits/"
+    refused = unescape(text_of(browser.post(page, form_of(cast, metadata='{"a": 1,\n "b" 2}'))))
+    assert "This is no JSON: Expecting ':' delimiter in line 2, column 6." in refused
+    assert '{"a": 1,\n "b" 2}' in refused
+    assert "Use numbers of up to 15 digits." in text_of(browser.post(page, form_of(cast, metadata='{"a": 1e15}')))
 
 
 def test_a_window_that_the_form_does_not_offer_stays(cast: Cast, browse: Any):
@@ -248,12 +280,14 @@ def test_the_forms_of_keys_say_what_the_policy_demands(cast: Cast, browse: Any):
     assert refused.status_code == 400
     assert "choose an end until" in text_of(refused)
     made = browser.post(
-        create, {**body, "once": new_form_token(), "expires": "30", "rate": "5", "window": "1", "remaining": "3"}
-    )
+        create, {**body, "once": new_form_token(), "expires": "30", "rate": "5", "window": "1", "remaining": "3",
+                 "metadata": '{"team": "blue"}'}
+    )  # fmt: skip
     assert made.status_code == 200
     with tenant_scope(cast.acme.id):
         key = Key.objects.get(name="x")
     assert (key.rate_limit, key.rate_window_seconds, key.remaining) == (5, 1, 3)
+    assert key.metadata == {"team": "blue"}
 
 
 def test_the_page_of_a_rotation_offers_a_key_with_limited_uses_no_overlap(cast: Cast, browse: Any):

@@ -25,18 +25,18 @@ class JSONParser(BaseParser):
         if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise TooLarge
         try:
-            data = json.loads(
-                body.decode("utf-8"),
-                object_pairs_hook=_unique,
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-            )
-            require_shallow(data)
-            if b"\\u" in body:
-                json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate cannot be written again
+            return strict_json(body.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise Malformed from error
-        return data
+
+
+def strict_json(text: str) -> Any:
+    """What a JSON text says. Raises ValueError (json.JSONDecodeError where it is no JSON), RecursionError."""
+    data = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    require_shallow(data)
+    if "\\u" in text:
+        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate cannot be written again
+    return data
 
 
 def require_shallow(data: Any) -> None:
