@@ -1,4 +1,4 @@
-"""Events of projects."""
+"""Events of projects, and of who was refused at the two gates."""
 
 from config.kernel.events import declare
 
@@ -62,5 +62,17 @@ USAGE_WARNED = declare(
         "used": "how many events were counted in it",
         "limit": "how many the plan includes",
         "resets_on": "the day on which counting begins anew",
+    },
+)
+
+ACCESS_DENIED = declare(
+    "access.denied",
+    "Somebody asked for something of the organization that they may not, and was refused.",
+    {
+        "cause": "permission_missing, not_a_member, other_organization, other_project or no_grant",
+        "method": "the method of the request",
+        "route": "the address that was asked for, with names in the place of its values",
+        "permission": "the permission that this takes",
+        "project": "the project that it was about, if it was about one",
     },
 )
