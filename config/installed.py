@@ -32,7 +32,8 @@ APPS = [
 # The same for workers of some apps alone, which draw no pages: this admin loads none.
 PAGELESS = [app.replace("django.contrib.admin", "django.contrib.admin.apps.SimpleAdminConfig") for app in APPS]
 
-# Rows that belong to no single organization: sign-in identity, names and status, and what Django itself keeps.
+# Rows that belong to no single organization: sign-in identity, names and status, tasks on their way to the queue, and
+# what Django itself keeps.
 GLOBAL_MODELS = {
     "account.EmailAddress",
     "account.EmailConfirmation",
@@ -42,6 +43,7 @@ GLOBAL_MODELS = {
     "auth.Group_permissions",
     "auth.Permission",
     "contenttypes.ContentType",
+    "kernel.WaitingTask",
     "keys.PersonalToken",
     "keys.RefreshToken",
     "keys.SigningKey",

@@ -1,4 +1,4 @@
-"""The kernel as a Django app: it has no models, but checks, commands and connections to prepare."""
+"""The kernel as a Django app: checks, commands, tasks on their way to the queue, and connections to prepare."""
 
 from importlib import import_module
 

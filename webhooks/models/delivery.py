@@ -140,6 +140,17 @@ class Attempt(TenantModel):
     milliseconds = models.PositiveIntegerField()
     detail = models.CharField(max_length=300, blank=True, help_text="What went wrong, in one sentence.")
     response = models.TextField(blank=True, help_text="The beginning of what was answered.")
+    url = models.TextField(blank=True, db_default="", help_text="Where it went. Empty before that was kept.")
+    header_names = models.TextField(
+        blank=True, db_default="", help_text="Of the endpoint's own headers, with spaces between them."
+    )
+    response_headers = models.TextField(
+        blank=True, db_default="", help_text="Those that tell something, a line for each: name, colon, space, value."
+    )
+    # Since the attempt began; None for what did not come about, and for a connection that stood already.
+    connected_after = models.PositiveIntegerField(null=True, blank=True, help_text="Milliseconds, before TLS.")
+    secured_after = models.PositiveIntegerField(null=True, blank=True, help_text="Milliseconds, TLS included.")
+    answered_after = models.PositiveIntegerField(null=True, blank=True, help_text="Milliseconds, to the first byte.")
 
     class Meta:
         db_table = "webhook_attempt"
