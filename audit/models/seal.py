@@ -51,10 +51,19 @@ class AuditSeal(TenantModel):
         return bytes(self.digest).hex()
 
 
+class AuditCheckpointQuerySet(TenantQuerySet["AuditCheckpoint"]):
+    """Reads of the signed statements."""
+
+    def of_link(self, sequence: int) -> "AuditCheckpoint | None":
+        """The one of that link that was signed last."""
+        return self.filter(sequence=sequence).order_by("-edition").first()
+
+
 class AuditCheckpoint(TenantModel):
     """A signed statement of what an organization's chain was at a moment. Whoever keeps it can prove a cut or a change.
 
-    `statement` is a JSON Web Signature of the other fields.
+    `statement` is a JSON Web Signature of the other fields. Of a link there is another edition when a key was withdrawn
+    since.
     """
 
     updated_at = None  # type: ignore[assignment] # nothing here ever changes
@@ -62,14 +71,17 @@ class AuditCheckpoint(TenantModel):
     digest = models.BinaryField(max_length=DIGEST_LENGTH)
     sealed_at = models.DateTimeField()
     statement = models.TextField()
+    edition = models.SmallIntegerField(default=1, db_default=1)
 
-    objects: ClassVar = TenantManager.from_queryset(TenantQuerySet)()
+    objects: ClassVar = TenantManager.from_queryset(AuditCheckpointQuerySet)()
 
     database_privileges = ("SELECT", "INSERT")
 
     class Meta:
         db_table = "audit_checkpoint"
-        constraints = [models.UniqueConstraint(fields=["org_id", "sequence"], name="audit_checkpoint_sequence")]
+        constraints = [
+            models.UniqueConstraint(fields=["org_id", "sequence", "edition"], name="audit_checkpoint_edition")
+        ]
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.public_id}"
@@ -85,12 +97,21 @@ class AuditCheckpoint(TenantModel):
         return bytes(self.digest).hex()
 
 
+class AuditBeginningQuerySet(TenantQuerySet["AuditBeginning"]):
+    """Reads of where logs begin."""
+
+    def newest(self) -> "AuditBeginning | None":
+        """Where the log of the organization in scope begins now; None where nothing was dropped."""
+        return self.order_by("-dropped_before", "-edition").first()
+
+
 class AuditBeginning(TenantModel):
     """Where an organization's log begins since the records before `dropped_before` were dropped (audit/retention.py).
 
     `sequence` and `digest` are those of the last link before the first record that is still there; 0 and the digest
     before the first one when none is gone from the front. `statement` is all of that, signed like a checkpoint; each
     further line of it names, signed as well, a link behind that one whose record was dropped too (it was sealed late).
+    Another edition says the same, signed anew on the operator's word (audit/attesting.py).
     """
 
     updated_at = None  # type: ignore[assignment] # nothing here ever changes
@@ -98,14 +119,17 @@ class AuditBeginning(TenantModel):
     digest = models.BinaryField(max_length=DIGEST_LENGTH)
     dropped_before = models.DateTimeField()
     statement = models.TextField()
+    edition = models.SmallIntegerField(default=1, db_default=1)
 
-    objects: ClassVar = TenantManager.from_queryset(TenantQuerySet)()
+    objects: ClassVar = TenantManager.from_queryset(AuditBeginningQuerySet)()
 
     database_privileges = ("SELECT", "INSERT")
 
     class Meta:
         db_table = "audit_beginning"
-        constraints = [models.UniqueConstraint(fields=["org_id", "dropped_before"], name="audit_beginning_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["org_id", "dropped_before", "edition"], name="audit_beginning_edition")
+        ]
 
     def __str__(self) -> str:
         return f"after {self.sequence}"
