@@ -286,7 +286,7 @@ def test_a_rotation_ends_the_old_key_after_the_overlap(cast: Cast, browse: Any, 
     assert (new.permissions, new.mode, new.name) == (old.permissions, old.mode, old.name)
     if state == "active":
         assert abs((old.expires_at - timezone.now()).total_seconds() - int(overlap)) < 60
-        assert f"the old key {old.start}… works." in text_of(answer)
+        assert f"the old key <code>{old.start}…</code> works." in text_of(answer)
 
 
 @pytest.mark.parametrize("overlap", ["", "7", "-1", "99999999", "x"])
