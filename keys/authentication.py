@@ -19,7 +19,7 @@ from keys.services.sessions import require_method
 from keys.services.tokens import require_lately
 from keys.signatures import is_signed, service_behind
 from keys.signing import Purpose, ourselves, purpose_of, read
-from keys.uses import Used, recorder
+from keys.uses import NOTED, Used, recorder
 
 SCHEME = "bearer"
 
@@ -39,7 +39,7 @@ class CredentialAuthentication(BaseAuthentication):
         if prefix == "pat_":
             return person_behind(text), None
         if prefix in ("sk_live_", "sk_test_") and "Origin" not in request.headers:
-            return program_behind(text), None
+            return program_behind(text, is_noted=NOTED in request._request.META), None
         if prefix in ("pk_live_", "pk_test_"):
             return page_behind(text), None
         if looks_like_token(text) and "X-API-Key" not in request.headers:
@@ -64,9 +64,14 @@ def presented(request: Request) -> str | None:
     return text.strip()
 
 
-def program_behind(text: str) -> KeyPrincipal:
-    """The principal of a secret key. Raises AuthFailure unless the key and everything above it is active."""
+def program_behind(text: str, *, is_noted: bool = False) -> KeyPrincipal:
+    """The principal of a secret key, whose use is noted unless it was already.
+
+    Raises AuthFailure unless the key and everything above it is active.
+    """
     key = working_key(text, Key.Kind.SECRET)
+    if not is_noted:
+        recorder.note(Used(key.public_id), current_request().ip, time.time())
     return KeyPrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -78,8 +83,11 @@ def program_behind(text: str) -> KeyPrincipal:
 
 
 def page_behind(text: str) -> PublishablePrincipal:
-    """The principal of a publishable key, which routes declared `publishable` take. Raises AuthFailure as above."""
+    """The principal of a publishable key, which routes declared `publishable` take. Notes its use. Raises AuthFailure
+    as above.
+    """
     key = working_key(text, Key.Kind.PUBLISHABLE)
+    recorder.note(Used(key.public_id), current_request().ip, time.time())
     return PublishablePrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -90,7 +98,7 @@ def page_behind(text: str) -> PublishablePrincipal:
 
 
 def working_key(text: str, kind: Key.Kind) -> Key:
-    """The key of that kind, with its project. Notes its use. Raises AuthFailure unless it and its project work."""
+    """The key of that kind, with its project. Raises AuthFailure unless it and its project work."""
     digest = digest_of(text)
     with system_scope("key look-up"):
         key = Key.objects.select_related("project").filter(digest=digest, kind=kind).first()
@@ -98,15 +106,13 @@ def working_key(text: str, kind: Key.Kind) -> Key:
         raise AuthFailure
     if key.state != Key.State.ACTIVE or not key.project.is_active:
         raise AuthFailure
-    ip = current_request().ip
-    if not address_allowed(ip, networks_of(tuple(key.allowed_ips))):
+    if not address_allowed(current_request().ip, networks_of(tuple(key.allowed_ips))):
         raise AuthFailure
-    recorder.note(Used(key.public_id), ip, time.time())
     return key
 
 
 def person_behind(text: str) -> UserPrincipal:
-    """The principal of a personal token. Raises AuthFailure unless the token and its owner are active."""
+    """The principal of a personal token, whose use is noted. Raises AuthFailure unless it and its owner are active."""
     digest = digest_of(text)
     token = PersonalToken.objects.select_related("user").filter(digest=digest).first()
     if token is None or not hmac.compare_digest(bytes(token.digest), digest):
@@ -114,6 +120,7 @@ def person_behind(text: str) -> UserPrincipal:
     if not token.is_usable or not token.user.is_active:
         raise AuthFailure
     require_lately(token)
+    recorder.note(Used(token.public_id), current_request().ip, time.time())
     return UserPrincipal.of(
         user_id=token.user.id,
         email=token.user.email,

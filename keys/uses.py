@@ -1,13 +1,15 @@
-"""Uses of keys: the exact count of those that are limited in number, and when and how often each was used.
+"""Uses of keys: the exact count of those that are limited in number, and when and how often each was used. Of personal
+tokens only when and from where they were used last.
 
 A limited number is kept in the key's own row and spent there, one statement a use. Everything else is gathered in
-memory and written at most twice a minute, so many keys at a time, so that a verification writes nothing; a process
-that ends loses what it gathered.
+memory and written at most twice a minute, so many keys at a time, so that a verification writes nothing. A process
+that is stopped writes what it gathered before it ends; one that is killed loses it.
 """
 
 import threading
 import time
 from itertools import islice
+from multiprocessing.util import Finalize
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +36,9 @@ SUFFIX_LENGTH = 26
 # A statement holds the core of a small machine for some hundredths of a second.
 BATCH = 1_000
 
+# In a request's environment: the use of its key is noted. So it is once, also when the full path answers in the end.
+NOTED = "tenantry.use_noted"
+
 SPEND = """
 UPDATE keys_key SET remaining = remaining - %s WHERE org_id = %s AND id = %s AND remaining >= %s RETURNING remaining
 """
@@ -52,6 +57,25 @@ ON CONFLICT (org_id, key_id) DO UPDATE SET
     count = keys_key_use.count + excluded.count,
     updated_at = now()
 """
+# The same of personal tokens, whose rows tell it themselves.
+WRITE_TOKENS = """
+UPDATE keys_personal_token AS token SET
+    last_used_ip = CASE WHEN used.last_used_at >= token.last_used_at OR token.last_used_at IS NULL
+                        THEN COALESCE(used.last_ip, token.last_used_ip) ELSE token.last_used_ip END,
+    last_used_at = GREATEST(token.last_used_at, used.last_used_at)
+FROM (
+    SELECT locked.id, to_timestamp(used.last_used_at) AS last_used_at, used.last_ip
+    FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::inet[], %s::bigint[])
+        AS used (id, token_id, last_used_at, last_ip, count)
+    JOIN keys_personal_token AS locked ON locked.id = used.token_id
+    ORDER BY locked.id FOR UPDATE OF locked
+) AS used
+WHERE token.id = used.id
+"""
+# By the beginning of public ids.
+WRITES = {"key_": WRITE, "tok_": WRITE_TOKENS}
+
+Uses = tuple[float, str | None, int]
 
 
 def spend(*, organization_id: UUID, key_id: UUID, cost: int) -> tuple[bool, int]:
@@ -82,24 +106,28 @@ class UseRecorder:
 
     def __init__(self) -> None:
         self._used: list[Used] = []
+        self._writing = threading.Lock()
 
     def note(self, used: Used, ip: str | None, now: float) -> None:
         """Remembers a use of a key at `now` (seconds since 1970), from an address as it came."""
-        if not used.uses:
-            self._used.append(used)
-        # Two threads at once may count two uses as one; the exact numbers are those of `spend`.
-        used.uses += 1
         used.used_at = now
         if ip is not None:
             used.used_from = ip
+        # No call in these two lines: the interpreter turns to another thread only there, so that each use is counted.
+        uses = used.uses
+        used.uses = uses + 1
+        # Last: what the writing thread finds in the list has been counted.
+        if not uses:
+            self._used.append(used)
 
     def forget(self) -> None:
         """Drops what was gathered."""
         self._used = []
 
     def start(self) -> None:
-        """Begins to write what is gathered in this process."""
+        """Begins to write what is gathered in this process, the rest of it when the process ends in order."""
         threading.Thread(target=self._run, name="key-uses", daemon=True).start()
+        Finalize(None, self.write_all, exitpriority=1)  # atexit says nothing in processes of multiprocessing
 
     def _run(self) -> None:
         while True:
@@ -109,9 +137,18 @@ class UseRecorder:
             except Exception:  # a fault in one writing must not end all others
                 logger.exception("uses of keys could not be written")
 
+    def write_all(self) -> None:
+        """Writes everything that was gathered so far."""
+        for _ in range(0, len(self._used), MOST_AT_ONCE):
+            self.write()
+
     def write(self) -> None:
         """Writes those that were used first. What could not be written is lost, and said in the log."""
-        rows: dict[UUID, tuple[float, str | None, int]] = {}
+        with self._writing:
+            self._write_first()
+
+    def _write_first(self) -> None:
+        rows: dict[str, Uses] = {}
         waiting = len(self._used)
         too_many = waiting - settings.TENANTRY_KEY_CACHE_SIZE - MOST_LET_GO
         taken = 0
@@ -122,30 +159,31 @@ class UseRecorder:
             taken += 1
             # First of all: whoever notes a use from here on finds none, and puts the key into the list again.
             uses, each.uses = each.uses, 0
-            key_id = id_behind(each.public_id)
-            at, ip, count = rows.get(key_id, (0.0, None, 0))
+            at, ip, count = rows.get(each.public_id, (0.0, None, 0))
             newer = (each.used_at, each.used_from or ip) if each.used_at >= at else (at, ip or each.used_from)
-            rows[key_id] = (*newer, count + uses)
+            rows[each.public_id] = (*newer, count + uses)
         del self._used[:taken]
         ordered = sorted(rows.items())
         try:
-            for start in range(0, len(ordered), BATCH):
-                self._write(ordered[start : start + BATCH])
+            for beginning, statement in WRITES.items():
+                of_kind = [row for row in ordered if row[0].startswith(beginning)]
+                for start in range(0, len(of_kind), BATCH):
+                    self._write(statement, of_kind[start : start + BATCH])
         except Error as error:
             logger.warning("uses of keys could not be written", error=type(error).__name__, keys=len(ordered))
             connection.close()
 
-    def _write(self, rows: list[tuple[UUID, tuple[float, str | None, int]]]) -> None:
+    def _write(self, statement: str, rows: list[tuple[str, Uses]]) -> None:
         addresses = {ip: _address(ip) for ip in {ip for _, (_, ip, _) in rows}}
         columns: list[Any] = [
             [new_id() for _ in rows],
-            [key_id for key_id, _ in rows],
+            [id_behind(public_id) for public_id, _ in rows],
             [at for _, (at, _, _) in rows],
             [addresses[ip] for _, (_, ip, _) in rows],
             [count for _, (_, _, count) in rows],
         ]
         with system_scope("uses of keys"), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(WRITE, columns)
+            cursor.execute(statement, columns)
 
 
 def id_behind(public_id: str) -> UUID:

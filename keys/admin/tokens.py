@@ -19,7 +19,7 @@ def revoke_personal(*, actor: StaffPrincipal, row: PersonalToken) -> Outcome:
 class PersonalTokenAdmin(StaffModelAdmin):
     """Tokens that people made for themselves."""
 
-    list_display = ("name", "start", "user", "scope", "usable", "expires_at", "created_at")
+    list_display = ("name", "start", "user", "scope", "usable", "last_used_at", "expires_at", "created_at")
     list_select_related = ("user", "organization")
     search_help_text = "A public id of a token (tok_…) or a user (usr_…)"
     fields = (
@@ -30,6 +30,8 @@ class PersonalTokenAdmin(StaffModelAdmin):
         "organization",
         "permissions",
         "usable",
+        "last_used_at",
+        "last_used_ip",
         "created_at",
         "expires_at",
         "revoked_at",

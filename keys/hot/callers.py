@@ -10,7 +10,7 @@ from config.kernel.middleware import client_address_of
 from keys.facts import KeyFacts, address_allowed
 from keys.hot.cache import cache
 from keys.models import Key
-from keys.uses import recorder
+from keys.uses import NOTED, recorder
 from keys.verification import state_refusal
 
 SECRET = Key.Kind.SECRET.value
@@ -47,6 +47,7 @@ def calling_key(
     if key.terms.networks and not address_allowed(client_address_of(environ), key.terms.networks):
         return None
     recorder.note(key, environ.get(ADDRESS_HEADER), now)
+    environ[NOTED] = True
     return key
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.permissions import PERSONAL_PERMISSIONS, Permission
 from config.kernel.tenancy.models import new_id
-from keys.models.key import Key
+from keys.models.key import EXPIRING_SOON, UNUSED_AFTER, Key
 
 
 class PersonalTokenQuerySet(models.QuerySet["PersonalToken"]):
@@ -68,6 +68,16 @@ class PersonalToken(models.Model):
         if self.revoked_at:
             return Key.State.REVOKED
         return Key.State.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else Key.State.ACTIVE
+
+    @property
+    def expires_soon(self) -> bool:
+        """Whether it works now and ends within EXPIRING_SOON."""
+        return self.is_usable and self.expires_at is not None and self.expires_at <= timezone.now() + EXPIRING_SOON
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it works now and was not used for UNUSED_AFTER, or never since it was made that long ago."""
+        return self.is_usable and (self.last_used_at or self.created_at) <= timezone.now() - UNUSED_AFTER
 
     @property
     def permission_set(self) -> frozenset[Permission] | None:

@@ -13,6 +13,8 @@ REFERENCE_LENGTH = 80
 class TokenRecord(Record):
     """A personal token. Its plaintext is shown when it is made, and never again."""
 
+    uncounted = ("last_used_at", "last_used_ip")
+
     id = Id("tok")
     name = serializers.CharField()
     start = serializers.CharField(help_text="Its first characters, to recognize it by.")
@@ -21,6 +23,8 @@ class TokenRecord(Record):
     permissions = Permissions(
         PERSONAL_PERMISSIONS, allow_null=True, help_text="What it is narrowed to; null for all that its person may."
     )
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="Half a minute or more behind.")
+    last_used_ip = serializers.IPAddressField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
+from keys.uses import recorder
 from tests.api.rows import everything
 
 TOKENS = "/api/v1/me/tokens"
@@ -53,6 +55,30 @@ def test_a_revoked_token_is_refused_at_once(api, cast):
         assert api(cast.viewer).delete(f"{TOKENS}/{made['id']}").status_code == 204
     assert api(made["token"]).get("/api/v1/whoami").status_code == 401
     assert api(cast.viewer).get(f"{TOKENS}/{made['id']}").json()["state"] == "revoked"
+
+
+def test_the_last_use_of_a_token_is_told_and_is_no_part_of_its_version(api, cast):
+    recorder.forget()
+    made = api(cast.viewer).post(TOKENS, {"name": "Laptop"}).json()
+    path = f"{TOKENS}/{made['id']}"
+    assert (made["last_used_at"], made["last_used_ip"]) == (None, None)
+    version = api(cast.viewer).get(path)["ETag"]
+    before = everything()
+    assert api(made["token"]).get("/api/v1/whoami").status_code == 200
+    assert everything() == before, "a request writes nothing"
+    recorder.write_all()
+    told = api(cast.viewer).get(path)
+    assert (told.json()["last_used_ip"], told["ETag"]) == ("127.0.0.1", version)
+    assert parse_datetime(told.json()["last_used_at"]) > timezone.now() - timedelta(minutes=1)
+
+
+def test_a_refused_token_is_not_used(api, cast):
+    made = api(cast.viewer).post(TOKENS, {"name": "Laptop"}).json()
+    api(cast.viewer).delete(f"{TOKENS}/{made['id']}")
+    recorder.forget()
+    assert api(made["token"]).get("/api/v1/whoami").status_code == 401
+    recorder.write_all()
+    assert api(cast.viewer).get(f"{TOKENS}/{made['id']}").json()["last_used_at"] is None
 
 
 def test_an_expired_token_is_refused(api, cast):

@@ -1,11 +1,13 @@
 """Pages of personal tokens."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from keys.models import PersonalToken
 from keys.services.tokens import create_token
@@ -37,6 +39,12 @@ def add_token(cast: Cast, user: Any, name: str = "Script") -> PersonalToken:
     return create_token(actor=cast.principal(user), user=user, name=name)[0]
 
 
+def shown_as(browser: Any, label: str) -> str:
+    """The cell of the one token in the list."""
+    (cell,) = re.findall(rf'<td data-label="{label}">(.*?)</td>', text_of(browser.get(TOKENS)), re.DOTALL)
+    return cell
+
+
 def test_the_list_shows_ones_own_tokens_alone(cast: Cast, browse: Any):
     browser = browse(cast.viewer)
     assert "No tokens yet" in text_of(browser.get(TOKENS))
@@ -45,6 +53,24 @@ def test_the_list_shows_ones_own_tokens_alone(cast: Cast, browse: Any):
     page = text_of(browser.get(TOKENS))
     assert "Mine" in page
     assert "Theirs" not in page
+
+
+def test_the_list_tells_the_last_use_what_ends_soon_and_what_nobody_uses(cast: Cast, browse: Any):
+    now, browser = timezone.now(), browse(cast.viewer)
+    token = add_token(cast, cast.viewer)
+    row = PersonalToken.objects.filter(id=token.id)
+    assert '<span class="text-faint">never</span>' in shown_as(browser, "Last used")
+    row.update(last_used_at=now, last_used_ip="203.0.113.9")
+    assert "from <code>203.0.113.9</code>" in shown_as(browser, "Last used")
+    assert "Unused for 90 days" not in shown_as(browser, "Last used")
+    row.update(created_at=now - timedelta(days=200), last_used_at=now - timedelta(days=91))
+    assert "Unused for 90 days" in shown_as(browser, "Last used")
+    row.update(last_used_at=None, expires_at=now + timedelta(days=3))
+    assert "Unused for 90 days" in shown_as(browser, "Last used")
+    assert "Expires soon" in shown_as(browser, "Status")
+    row.update(revoked_at=now)
+    assert "Unused for 90 days" not in shown_as(browser, "Last used")
+    assert "Revoked" in shown_as(browser, "Status")
 
 
 def test_two_and_twenty_tokens_take_the_same_queries(cast: Cast, browse: Any):
