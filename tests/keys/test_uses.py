@@ -76,14 +76,13 @@ def test_of_fifty_at_once_in_two_processes_none_is_lost_or_counted_twice(committ
 def test_a_request_that_the_fast_path_leaves_to_the_full_one_is_one_use(committed_cast: Cast):
     """A question about the caller itself is such a one."""
     cast = committed_cast
-    forget_everything()
     subject, resource = {"type": "key", "id": cast.key.public_id}, {"type": "project", "id": cast.project.public_id}
     body = json.dumps({"subject": subject, "resource": resource, "action": {"name": "manage_env"}}).encode()
     sent = environ_of("/access/v1/evaluation", body, {"HTTP_AUTHORIZATION": f"Bearer {cast.secret_key}"})
-    feed.read()
     with pytest.raises(FellThrough):
         through_the_door("/access/v1/evaluation", body, HTTP_AUTHORIZATION=f"Bearer {cast.secret_key}")
-    recorder.forget()
+    forget_everything()
+    feed.read()
     statuses: list[str] = []
     b"".join(opened(get_wsgi_application())(sent, lambda status, headers: statuses.append(status)))
     assert statuses == ["200 OK"]
