@@ -324,6 +324,7 @@ TEMPLATES = pages.templates(BASE_DIR / "templates")
 TENANTRY_ACCESS = ACCESS
 TENANTRY_ORGANIZATION_GATE = "orgs.access.OrganizationGate"
 TENANTRY_PROJECT_GATE = "projects.access.ProjectGate"
+TENANTRY_DENIAL_RECORDER = "projects.services.denials.DenialRecorder"
 TENANTRY_PAGE_PRINCIPAL = "orgs.access.page_principal"
 TENANTRY_LIVE_CONNECTIONS = "sso.selectors.live_connections"
 TENANTRY_DEMO_SIGN_IN = "sso.demo.ensure_sign_in"

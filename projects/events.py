@@ -74,5 +74,6 @@ ACCESS_DENIED = declare(
         "route": "the address that was asked for, with names in the place of its values",
         "permission": "the permission that this takes",
         "project": "the project that it was about, if it was about one",
+        "at": "when it was refused, where that was written down a little later",
     },
 )

@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from projects import mail, tidying
+from projects.services import denials
 
 
 @shared_task(name="projects.forget_events")
@@ -23,3 +24,9 @@ def announce_usage_warnings() -> str:
 def mail_usage_warning(month_id: str, percent: str, user_id: str) -> str:
     """Mails one person a usage warning. Outcomes: `sent`, `gone`."""
     return mail.mail_usage_warning(UUID(month_id), int(percent), UUID(user_id))
+
+
+@shared_task(name="projects.record_absent")
+def record_absent(*attempt: str) -> str:
+    """Records what was refused as absent, where it exists. Outcome: `recorded N`."""
+    return f"recorded {denials.record_absent(denials.Attempt(*attempt))}"

@@ -71,6 +71,7 @@ SYSTEM_SCOPES = {
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
     ("sso/access.py", "connection by its address"),
+    ("projects/services/denials.py", "whose project somebody named who may not know of it"),
     ("projects/tidying.py", "forget old tracked events"),
     ("sso/views/handover.py", "whose project a person is to be handed over for"),
     ("sso/services/handovers.py", "the session of a person whom a product takes over"),

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from config.kernel.denials import Asked, Denial, note_absent, note_permission_missing
 from config.kernel.errors import Absent, AuthFailure, PermissionMissing, RecentProofRequired
 from config.kernel.permissions import Permission
 from config.kernel.principals import (
@@ -160,12 +161,12 @@ def project_gate() -> ProjectGate:
 
 @contextmanager
 def admitted(
-    access: Access, *, principal: Principal, references: Mapping[str, Any], headers: Mapping[str, str]
+    access: Access, *, principal: Principal, references: Mapping[str, Any], headers: Mapping[str, str], asked: Asked
 ) -> Iterator[Admission]:
     """Checks `access` and holds the tenant scope while the view works.
 
     `references` are the URL's arguments: `organization` and `project` as ids or slugs. Raises AuthFailure, Absent,
-    OrganizationInactive or PermissionMissing.
+    OrganizationInactive or PermissionMissing. Somebody's being refused what exists goes on record as `asked`.
     """
     if isinstance(principal, PublishablePrincipal) and access.kind != AccessKind.PUBLISHABLE:
         raise AuthFailure
@@ -184,16 +185,26 @@ def admitted(
         _require_recent_proof(access, principal)
         yield Admission(principal)
         return
-    admission = _admit(access, principal, references, headers)
-    _require_agreement(headers, admission)
-    # Stays bound until the request ends, so that the request's own line has it too.
-    structlog.contextvars.bind_contextvars(organization_id=admission.organization.public_id)
-    with tenant_scope(admission.organization.id):
+    denial = Denial(principal, asked, access.permission)
+    admission = None
+    try:
+        admission = _admit(access, principal, references, headers)
+        _require_agreement(headers, admission)
+        # Stays bound until the request ends, so that the request's own line has it too.
+        structlog.contextvars.bind_contextvars(organization_id=admission.organization.public_id)
         if access.kind == AccessKind.PROJECT:
-            admission = project_gate().admit(admission, str(references["project"]))
+            with tenant_scope(admission.organization.id):
+                admission = project_gate().admit(admission, str(references["project"]))
+    except Absent:
+        # That a service account has no grant at all, the gate itself has on record.
+        if admission is not None or not isinstance(principal, ServicePrincipal):
+            note_absent(denial, references)
+        raise
+    with tenant_scope(admission.organization.id):
         free = access.kind in (AccessKind.SIGNED_IN, AccessKind.CALLER)
         needed = not free and not isinstance(principal, PublishablePrincipal)
         if needed and (access.permission is None or access.permission not in admission.permissions):
+            note_permission_missing(denial, organization=admission.organization, project=admission.project)
             raise PermissionMissing(access.permission or "")
         # Last, so that nobody proves themselves for what they may not do anyway.
         _require_recent_proof(access, principal)

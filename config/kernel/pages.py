@@ -17,6 +17,7 @@ from django.views import View
 
 from config.kernel.access import Access, Admission, access_for, admitted
 from config.kernel.api.views import etag_of
+from config.kernel.denials import Asked
 from config.kernel.errors import Conflict, Forbidden, Invalid, TenantryError
 from config.kernel.paging import DEFAULT_LIMIT, window_of
 from config.kernel.principals import Principal
@@ -39,7 +40,13 @@ class AccessMixin:
             return HttpResponseNotAllowed(sorted(self.access) if isinstance(self.access, Mapping) else [])
         with ExitStack() as scopes:
             self.admission = scopes.enter_context(
-                admitted(access, principal=principal_of(request), references=kwargs, headers=request.headers)
+                admitted(
+                    access,
+                    principal=principal_of(request),
+                    references=kwargs,
+                    headers=request.headers,
+                    asked=Asked.of(request),
+                )
             )
             request.admission = self.admission  # type: ignore[attr-defined]
             if request.method == "GET" and self.admission.organization:

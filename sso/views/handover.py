@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from config.kernel.access import PUBLIC, Admission, admitted
 from config.kernel.access import project as project_access
+from config.kernel.denials import Asked
 from config.kernel.errors import Absent, Invalid, SecondFactorRequired, SsoRequired
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.pages import Page
@@ -44,6 +45,7 @@ class HandoverPage(Page):
                 "project": found.public_id if found else "",
             },
             headers={},
+            asked=Asked.of(self.request),
         )
 
     def continued(self) -> str:

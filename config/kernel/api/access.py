@@ -6,6 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from config.kernel.access import access_for, admitted
+from config.kernel.denials import Asked
 from config.kernel.errors import MethodNotAllowed
 from config.kernel.principals import ANONYMOUS, Principal
 
@@ -18,7 +19,13 @@ class DeclaredAccess(BasePermission):
         if access is None:
             raise MethodNotAllowed
         view.admission = view.scopes.enter_context(
-            admitted(access, principal=principal_of(request), references=view.kwargs, headers=request.headers)
+            admitted(
+                access,
+                principal=principal_of(request),
+                references=view.kwargs,
+                headers=request.headers,
+                asked=Asked.of(request),
+            )
         )
         return True
 
