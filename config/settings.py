@@ -226,6 +226,22 @@ TENANTRY_USAGE_EVENT_DAYS = environment.number(
     validate=Range(min=35, max=3650),
 )
 
+environment.section("Pages")
+TENANTRY_PAGE_LICENCES = environment.number(
+    "TENANTRY_PAGE_LICENCES",
+    60,
+    "How many licences a minute each web process gives with one publishable key to one address (an IPv6 address counts "
+    "with its whole /64); 0 is no limit.",
+    validate=Range(min=0, max=1_000_000),
+)
+TENANTRY_PAGE_EVENTS = environment.number(
+    "TENANTRY_PAGE_EVENTS",
+    600,
+    "After how many events in a minute each web process takes no more of `track` with one publishable key from one "
+    "address until the minute is over; 0 is no limit.",
+    validate=Range(min=0, max=1_000_000),
+)
+
 # -- leaked keys -----------------------------------------------------------------------------------------------------
 environment.section("Leaked keys")
 TENANTRY_GITHUB_KEYS_URL = environment.text(
@@ -332,6 +348,7 @@ TENANTRY_DEMO_WEBHOOKS = "webhooks.demo.ensure_webhooks"
 TENANTRY_CHECKPOINT_SIGNER = "keys.signing.sign_checkpoint"
 TENANTRY_CHECKPOINT_READER = "keys.signing.read_checkpoint"
 TENANTRY_CHECKPOINT_KEYS = "keys.signing.checkpoint_keys"
+TENANTRY_CHECKPOINT_WITHDRAWAL = "keys.signing.last_withdrawal"
 TENANTRY_AUDIT_DAYS = "orgs.retention.audit_days"
 TENANTRY_STAFF_READ_RECORDER = "audit.services.staff_reads.record_staff_read"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).

@@ -13,9 +13,11 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client, TransactionTestCase
 
+from config.kernel import throttling
 from keys import signing
 from orgs.models import User
 from tests import database
+from tests.brokers import Broker, another_broker
 from tests.browsers import signed_in
 from tests.cast import Cast, standing
 from tests.servers import WORKER
@@ -58,6 +60,7 @@ def _empty_cache() -> None:
     """Rate limits, nonces and remembered keys of one test must not meet the next."""
     cache.clear()
     signing.forget()
+    throttling.forget_turns()
 
 
 @pytest.fixture
@@ -172,3 +175,10 @@ def delivering(django_capture_on_commit_callbacks: Any) -> Callable[[], Abstract
             current_app.conf.task_always_eager = False
 
     return deliver
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """One that tasks are sent to, and that may be killed."""
+    with another_broker(monkeypatch) as made:
+        yield made

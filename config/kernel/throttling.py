@@ -1,7 +1,8 @@
 """How often somebody may try, counted in Redis for all processes together.
 
 `may_try` and its likes are for anything that may be asked so often in so long. Guessing at somebody's secret is slowed
-down by `require_patience` instead: whoever guesses waits, longer after each wrong guess.
+down by `require_patience` instead: whoever guesses waits, longer after each wrong guess. `require_turn` is for what is
+asked all the time: it takes no trip to Redis, and each process counts by itself.
 
 Everything that looks at a secret of a person calls `require_patience(what, account=…)` before it looks, which counts
 the try, and `forgive(what, account=…)` once the secret was right, which takes it back: password sign-in (sso.adapter),
@@ -14,6 +15,7 @@ whether or not there is such a person: the answer while waiting is the same for 
 import hashlib
 import ipaddress
 import math
+import threading
 import time
 from enum import StrEnum
 from functools import cache
@@ -84,6 +86,23 @@ return 0
 """
 
 
+TURN_SECONDS = 60
+# Of more in one minute all are forgotten, so that memory does not grow with the addresses of an attacker.
+MOST_TURNS = 100_000
+
+
+class Turns:
+    """What was counted in the current minute, by what, who and address."""
+
+    def __init__(self) -> None:
+        self.minute = 0
+        self.counts: dict[tuple[str, str, str], int] = {}
+
+
+_turns = Turns()
+_counting = threading.Lock()
+
+
 def may_try(what: str, who: str, *, limit: str) -> bool:
     """Counts one try of `who` at `what`; False when `limit`, such as "10/minute", is used up.
 
@@ -103,6 +122,32 @@ def require_try(what: str, who: str, *, limit: str) -> None:
 def forget_tries(what: str, who: str, *, limit: str) -> None:
     """Counts from nothing again, for somebody who has proven themselves."""
     _limiter(settings.CACHES["default"]["LOCATION"]).clear(parse(limit), what, who)
+
+
+def require_turn(what: str, who: str, *, limit: int, cost: int = 1) -> None:
+    """Counts `cost` of what `who` does from the caller's address in this minute, in this process alone: so of N
+    processes together N times `limit` can pass. 0 is no limit.
+
+    Raises RateLimited, with the seconds until the minute is over, once `limit` is reached.
+    """
+    if not limit:
+        return
+    now, name = time.time(), (what, who, _address())
+    minute = int(now // TURN_SECONDS)
+    with _counting:
+        if _turns.minute != minute or len(_turns.counts) >= MOST_TURNS:
+            _turns.minute, _turns.counts = minute, {}
+        count = _turns.counts.get(name, 0)
+        if count < limit:
+            _turns.counts[name] = count + cost
+            return
+    raise RateLimited(max(1, math.ceil((minute + 1) * TURN_SECONDS - now)))
+
+
+def forget_turns() -> None:
+    """Counts from nothing again."""
+    with _counting:
+        _turns.counts = {}
 
 
 def require_patience(what: str, *, account: str, device: str = "") -> None:
