@@ -1,5 +1,6 @@
-"""Browsers of people who are signed in."""
+"""Browsers of people who are signed in, and what they send."""
 
+import re
 from typing import Any
 
 from django.test import Client
@@ -16,3 +17,12 @@ def signed_in(browser: Client, who: User, *, method: Method = Method.PASSWORD, *
     browser_sessions.begin(session, method=method, **facts)
     session.save()
     return browser
+
+
+def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
+    """What a browser sends of that page when only `changes` are typed."""
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" (?:value="([^"]*)")?', answer.content.decode()))
+    form = answer.context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    typed = {name: "" if value is None else value for name, value in values.items()}
+    return {**typed, **hidden, **changes}

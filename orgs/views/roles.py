@@ -10,11 +10,12 @@ from django.shortcuts import redirect
 
 from config.kernel.access import organization
 from config.kernel.errors import Absent, Forbidden
-from config.kernel.pages import FormPage, Page
+from config.kernel.pages import EditPage, FormPage, Page
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, ROLE_PERMISSIONS, Permission, may_assign
 from orgs.forms.roles import CustomRoleForm
 from orgs.models import CustomRole
 from orgs.selectors import holders_of, role_uses
+from orgs.services.authority import lock_organization
 from orgs.services.roles import create_role, delete_role, update_role
 
 BUILT_IN_NAMES = [role.value.capitalize() for role in ROLE_PERMISSIONS]
@@ -77,7 +78,7 @@ class RolePage(FormPage):
         return {"role": self.role, "holders": holders_of(self.role)}
 
 
-class RoleEditPage(RolePage):
+class RoleEditPage(RolePage, EditPage):
     """Changes a custom role, for everybody who has it."""
 
     form_class = CustomRoleForm
@@ -90,6 +91,9 @@ class RoleEditPage(RolePage):
             "permissions": self.role.permissions,
         }
         return {"holder": self.admission.permissions, "initial": initial}
+
+    def lock(self) -> None:
+        lock_organization()  # as every change of roles does
 
     def save(self, form: forms.Form) -> HttpResponse:
         role = update_role(actor=self.admission.principal, role_id=self.role.id, **form.cleaned_data)

@@ -1,6 +1,5 @@
 """Pages of keys: lists, one key, rename, rotate, revoke. Making one is in test_pages_shown_once.py."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from keys.services.keys import create_key, revoke_key, rotate_key
 from projects.models import Project
 from projects.services.members import set_project_role
 from projects.services.projects import archive_project, create_project
+from tests.browsers import filled_in
 from tests.cast import Cast
 from tests.texts import without_what_varies
 
@@ -33,15 +33,6 @@ def text_of(answer: Any) -> str:
 def events_of(cast: Cast) -> list[str]:
     with tenant_scope(cast.acme.id):
         return list(AuditEvent.objects.order_by("id").values_list("event", flat=True))
-
-
-def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
-    """What a browser sends of that page when only `changes` are typed."""
-    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" (?:value="([^"]*)")?', text_of(answer)))
-    form = answer.context["form"]
-    values = {name: form[name].value() for name in form.fields}
-    typed = {name: "" if value is None else value for name, value in values.items()}
-    return {**typed, **hidden, **changes}
 
 
 def key_now(cast: Cast) -> Key:

@@ -24,9 +24,9 @@ from keys.services.terms import RateLimit
 from keys.uses import spend
 from tests.api.rows import everything
 from tests.at_once import at_once
-from tests.browsers import signed_in
+from tests.browsers import filled_in, signed_in
 from tests.cast import Cast
-from tests.keys.test_pages import filled_in, key_address, key_now, text_of
+from tests.keys.test_pages import key_address, key_now, text_of
 
 POLICY = "/orgs/acme/key-policy/"
 KEYS = "/orgs/acme/keys/"

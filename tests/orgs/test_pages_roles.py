@@ -6,12 +6,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from config.kernel.pages import CHANGED_MEANWHILE
 from config.kernel.permissions import DESCRIPTIONS, PERSONAL_PERMISSIONS, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import CustomRole, Invitation, Membership
 from orgs.services.invitations import invite, revoke
-from orgs.services.roles import create_role
+from orgs.services.roles import create_role, update_role
+from tests.api.rows import everything
+from tests.browsers import filled_in
 from tests.cast import Cast
 
 
@@ -58,12 +61,30 @@ def test_a_role_is_made_changed_and_deleted(cast: Cast, browse: Any):
     page = text_of(browser.get(path))
     assert 'value="Keeps keys"' in page
     assert page.count("checked") == 2
-    assert browser.post(path, {"name": "Watcher", "permissions": []}).status_code == 302
+    assert browser.post(path, filled_in(browser.get(path), name="Watcher", permissions=[])).status_code == 302
     assert permissions_of(cast, "Watcher") == ["view_org"]
     assert "Nobody has it" in text_of(browser.get(f"{path}delete/"))
     assert browser.post(f"{path}delete/").status_code == 302
     assert permissions_of(cast, "Watcher") is None
     assert browser.get(path).status_code == 404
+
+
+def test_nobody_undoes_unseen_what_another_changed_meanwhile(cast: Cast, browse: Any):
+    keeper = keeper_of(cast, ("manage_keys", "view_audit"))
+    path, browser = f"/orgs/acme/roles/{keeper.public_id}/", browse(cast.admin)
+    form = filled_in(browser.get(path), permissions=["manage_keys", "view_audit"], description="Keeps keys")
+    with tenant_scope(cast.acme.id):
+        update_role(actor=cast.principal(cast.owner), role_id=keeper.id, permissions=["manage_keys"])
+    before = everything()
+    for sent in (form, {**form, "version": ""}):
+        refused = browser.post(path, sent)
+        assert refused.status_code == 409
+        assert CHANGED_MEANWHILE in text_of(refused)
+    assert everything() == before
+    assert (
+        browser.post(path, filled_in(refused, permissions=["manage_keys"], description="Keeps keys")).status_code == 302
+    )
+    assert permissions_of(cast, "Keeper") == ["manage_keys", "view_org"]
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
