@@ -18,16 +18,17 @@ LIMIT = "30/minute"
 
 
 class LeakReports(ApiView):
-    """Whoever has found a key may report it."""
+    """Whoever has found a credential may report it."""
 
     access = {"POST": PUBLIC}
 
     @operation("report_leaked_key", LeakReceived, body=LeakedKey, status=202, refusals=[RateLimited])
     def post(self, request: Request) -> Response:
-        """Takes in a key that was found where it should not be.
+        """Takes in a credential that was found where it should not be.
 
-        By the policy of its organization it is revoked, put in quarantine or reported to its owners; a personal token
-        is revoked. The answer is the same whatever the key is.
+        By the policy of its organization a key is revoked, put in quarantine or reported to its owners. A personal
+        token is revoked, the session of a refresh token is ended, and the enrolment token of an agent works no more.
+        The answer is the same whatever was sent.
         """
         require_try("leak report", current_request().ip or "unknown", limit=LIMIT)
         body = self.read()
