@@ -4,13 +4,19 @@ TENANTRY_CELERY = "config.celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ALWAYS_EAGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# A broker that accepts nothing, or says nothing any more, holds nobody up for long.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 1.0, "socket_timeout": 2.0}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # Deliveries have workers of their own, each of which is busy with one long task.
 CELERY_TASK_ROUTES = {"webhooks.deliver": {"queue": "webhooks"}}
 # Each task with how often, in seconds.
 CELERY_BEAT_SCHEDULE = {
+    "send off tasks that wait for the broker": {
+        "task": "kernel.send_waiting",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "seal the audit log": {"task": "audit.seal", "schedule": 1.0, "options": {"expires": 5.0}},
     "index the audit log": {"task": "audit.index", "schedule": 2.0, "options": {"expires": 5.0}},
     "deliver webhooks": {"task": "webhooks.deliver", "schedule": 2.0, "options": {"expires": 2.0}},
@@ -19,6 +25,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop what the audit log need not keep": {"task": "audit.drop_expired", "schedule": 24 * 3600.0},
     "look after exports of the audit log": {"task": "audit.tend_exports", "schedule": 60.0},
     "erase organizations whose grace period is over": {"task": "orgs.erase_due", "schedule": 600.0},
+    "look after exports of organizations": {"task": "orgs.tend_exports", "schedule": 600.0},
     "look e-mail domains up": {"task": "orgs.recheck_email_domains", "schedule": 60.0},
     "forget idempotency keys and sessions that are over": {"task": "orgs.tidy", "schedule": 3600.0},
     "end enforcement that lets nobody in": {"task": "orgs.tend_enforcement", "schedule": 60.0},

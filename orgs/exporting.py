@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +20,17 @@ from audit.models import AuditEvent
 from audit.selectors import kept_since
 from audit.services import record
 from config.kernel.principals import SYSTEM
+from config.kernel.tasks import enqueue
 from config.kernel.tenancy.models import TenantModel
-from config.kernel.tenancy.scope import require_organization_id
+from config.kernel.tenancy.scope import require_organization_id, system_scope, tenant_scope
 from orgs import events
 from orgs.models import DataExport, Membership, Organization, User
 from orgs.services.targets import export_target
 
 CHUNK = 1000
 KEPT = 3  # archives; an older one makes room
+# The queue hands out again what a killed worker had after an hour; what then still stands, it has forgotten.
+STALE = timedelta(minutes=90)
 
 logger = structlog.get_logger()
 
@@ -34,7 +38,8 @@ logger = structlog.get_logger()
 def make_export(export_id: UUID) -> str:
     """Makes an export of the organization in scope. Returns `ready`, or `gone` when it is not waiting any more.
 
-    A worker that is killed meanwhile leaves it running; the queue hands it out again and it starts from the beginning.
+    A worker that is killed meanwhile leaves it running; the queue hands it out again, or tend_exports asks for it, and
+    it starts from the beginning.
     """
     export = DataExport.objects.unfinished().filter(id=export_id).first()
     if export is None:
@@ -64,6 +69,20 @@ def make_export(export_id: UUID) -> str:
         )
     _make_room()
     return "ready"
+
+
+def tend_exports() -> int:
+    """Asks again for exports that stand still, each once in a while. Returns how many."""
+    now = timezone.now()
+    with system_scope("data exports that stand still"):
+        standing = list(DataExport.objects.standing_since(now - STALE).values_list("org_id", "id"))
+    asked = 0
+    for organization_id, export_id in standing:
+        with tenant_scope(organization_id), transaction.atomic():
+            if DataExport.objects.standing_since(now - STALE).filter(id=export_id).update(updated_at=now):
+                enqueue("orgs.make_export", str(export_id))
+                asked += 1
+    return asked
 
 
 def exported_models() -> list[type[TenantModel]]:

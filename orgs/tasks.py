@@ -50,6 +50,12 @@ def make_export(export_id: str) -> str:
     return exporting.make_export(UUID(export_id))
 
 
+@shared_task(name="orgs.tend_exports")
+def tend_exports() -> str:
+    """Asks again for data exports that stand still. Outcome: `asked N`."""
+    return f"asked {exporting.tend_exports()}"
+
+
 @shared_task(name="orgs.recheck_email_domains")
 def recheck_email_domains() -> str:
     """Asks for a check of each e-mail domain that is due. Outcome: `asked for N`."""

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from django.test import override_settings
 from django.urls import path
 
 from config.kernel.access import Access
-from config.kernel.events import declared_events
+from config.kernel.events import EventType, declared_events
 from config.kernel.permissions import (
     DESCRIPTIONS,
     KEY_PERMISSIONS,
@@ -36,6 +37,8 @@ SYSTEM_SCOPES = {
     ("audit/retention.py", "the organizations that have records of a month"),
     ("audit/retention.py", "what is known of records that are dropped"),
     ("audit/sealing.py", "seal the records of every organization"),
+    ("audit/services/records.py", "one event in the ledgers of several organizations"),
+    ("audit/services/staff_reads.py", "what a member of staff has looked at lately in several organizations"),
     ("config/admin.py", "staff pages"),
     ("config/kernel/api/idempotency.py", "idempotency key"),
     ("keys/authentication.py", "key look-up"),
@@ -68,6 +71,7 @@ SYSTEM_SCOPES = {
     ("orgs/sign_in.py", "when a person last came in by single sign-on"),
     ("sso/selectors.py", "the connections by which a person gets in"),
     ("sso/selectors.py", "whose e-mail domain it is"),
+    ("orgs/exporting.py", "data exports that stand still"),
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
     ("sso/access.py", "connection by its address"),
@@ -190,4 +194,27 @@ def test_every_permission_is_described_and_no_key_governs_an_organization():
 def test_every_event_has_a_description_and_describes_its_data():
     for event_type in declared_events():
         assert event_type.description.endswith(".")
-        assert all(event_type.data.values())
+        assert all(event_type.meanings.values())
+
+
+def test_every_declared_event_is_recorded_somewhere():
+    """Its name is given to a call, by the code of an app."""
+    declared = {
+        name: value.name
+        for app in APPS
+        if (ROOT / app / "events.py").exists()
+        for name, value in vars(import_module(f"{app}.events")).items()
+        if isinstance(value, EventType)
+    }
+    assert set(declared.values()) == {event_type.name for event_type in declared_events()}
+    given = {
+        argument.attr if isinstance(argument, ast.Attribute) else argument.id
+        for app in APPS
+        for path in (ROOT / app).rglob("*.py")
+        if "demo" not in path.parts
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
+        if isinstance(argument, ast.Attribute | ast.Name)
+    }
+    assert [event for name, event in declared.items() if name not in given] == []

@@ -1,5 +1,6 @@
 """Exports of everything an organization owns."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -14,6 +15,10 @@ class DataExportQuerySet(TenantQuerySet["DataExport"]):
     def unfinished(self) -> "DataExportQuerySet":
         """Waiting or being made."""
         return self.filter(state__in=[DataExport.State.WAITING, DataExport.State.RUNNING])
+
+    def standing_since(self, moment: datetime) -> "DataExportQuerySet":
+        """Unfinished ones that have not moved after `moment`."""
+        return self.unfinished().filter(updated_at__lte=moment)
 
     def by_reference(self, reference: str) -> "DataExport | None":
         """By public id; None for what does not parse, as for what does not exist."""

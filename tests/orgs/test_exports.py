@@ -4,7 +4,9 @@ import json
 import zipfile
 
 import pytest
+import time_machine
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.errors import Absent, Conflict
@@ -12,6 +14,8 @@ from config.kernel.tenancy.scope import tenant_scope
 from orgs import exporting
 from orgs.models import DataExport
 from orgs.services import exports
+from orgs.tasks import tend_exports
+from tests.brokers import Broker
 from tests.cast import Cast
 
 
@@ -56,6 +60,20 @@ def test_one_that_a_killed_worker_left_is_made_from_the_beginning(cast: Cast):
         assert exporting.make_export(export.id) == "gone"
         export.refresh_from_db()
         assert export.tables_done == export.tables_total
+
+
+def test_one_that_the_queue_forgot_is_made_all_the_same(committed_cast: Cast, broker: Broker):
+    with tenant_scope(committed_cast.acme.id):
+        exports.request_export(actor=committed_cast.principal(committed_cast.owner))
+    broker.kill()
+    broker.start()
+    assert tend_exports() == "asked 0", "it may be on its way yet"
+    with time_machine.travel(timezone.now() + exporting.STALE, tick=True):
+        assert (tend_exports(), tend_exports()) == ("asked 1", "asked 0")
+        assert broker.work() == [("orgs.make_export", "ready")]
+        assert tend_exports() == "asked 0"
+    with time_machine.travel(timezone.now() + 3 * exporting.STALE, tick=True):
+        assert tend_exports() == "asked 0"
 
 
 def test_downloads_are_on_the_record_and_other_organizations_find_nothing(cast: Cast):
