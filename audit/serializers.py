@@ -109,11 +109,12 @@ class AuditEventQuery(AuditFilters, PagedQuery):
 
 
 class EventTypeRecord(Record):
-    """A kind of event: `data` says what each field of an event's data means."""
+    """A kind of event: `data` says what each field of an event's data means, `schema` what its values are."""
 
     name = serializers.CharField()
     description = serializers.CharField()
-    data = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    data = serializers.DictField(child=serializers.CharField(), source="meanings")  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    schema = serializers.DictField(help_text="JSON Schema (2020-12) of an event's data.")
 
 
 # -- exports ---------------------------------------------------------------------------------------------------------

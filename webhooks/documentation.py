@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from config.kernel.api.fields import TYPE_ID
 from config.kernel.events import EventType, declared_events
+from config.kernel.identifiers import TYPE_ID
 from webhooks.models import Endpoint
 
 COMPONENT = "WebhookEvent"
@@ -32,7 +32,8 @@ BODY = _object(
                     "oneOf": [NAMED, {"type": "null"}],
                 },
                 "result": {"enum": ["done", "refused"], "description": "`refused`: somebody tried, in vain."},
-                "data": {"type": "object", "description": "The fields that the event declares."},
+                # Without a type, which generators would take for an object of nothing. Each event has its own.
+                "data": {"description": "The fields that the event declares."},
                 "ip": {"type": ["string", "null"], "description": "From where it was asked for."},
                 "user_agent": TEXT,
                 "request_id": TEXT,
@@ -67,13 +68,7 @@ def described(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
 
 
 def _delivery(event: EventType) -> dict[str, Any]:
-    fields = {name: {"description": meaning} for name, meaning in event.data.items()}
-    own = {
-        "properties": {
-            "type": {"const": event.name},
-            "data": {"properties": {"data": {"type": "object", "properties": fields}}},
-        }
-    }
+    own = _object({"type": {"const": event.name}, "data": _object({"data": event.schema})})
     schema = {"allOf": [{"$ref": f"#/components/schemas/{COMPONENT}"}, own]}
     return {
         "operationId": f"receive_{event.name.replace('.', '_')}",

@@ -1,5 +1,6 @@
 """The one emission of events: the record of what happened, inside the transaction in which it happened."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from audit.models import AuditEvent
 from config.kernel.context import current_request
 from config.kernel.events import EventType, is_declared
 from config.kernel.principals import Principal
-from config.kernel.tenancy.scope import require_organization_id, tenant_scope
+from config.kernel.tenancy.scope import require_organization_id, system_scope, tenant_scope
 
 LABEL_LENGTH = 320
 
@@ -37,37 +38,62 @@ def record(
 
     Call it last in the transaction of the change. `data` has the fields that the declaration names, never a secret.
     Where it names `project`, that is the public id of the project that the event happened in, or None: by it webhooks
-    narrowed to one project are found. Raises ValueError for an event or a field that is not declared and for a missing
-    project, ScopeError without an organization, RuntimeError outside of a transaction, since a record that does not
-    stand or fall with its change proves nothing.
+    narrowed to one project are found.
+
+    Raises ValueError for an event that is not declared and for data of another shape, in production too, although the
+    change fails with it: what nobody declared may be what nobody may see, and the ledger forgets nothing. Raises
+    ScopeError without an organization, RuntimeError outside of a transaction, since a record that does not stand or
+    fall with its change proves nothing.
     """
-    data = data or {}
+    fields = _fields(event_type, actor=actor, target=target, data=data or {}, result=result)
+    org_id = org_id or require_organization_id()
+    with tenant_scope(org_id):
+        return AuditEvent.objects.create(org_id=org_id, **fields)
+
+
+def record_everywhere(
+    event_type: EventType,
+    *,
+    actor: Principal,
+    organization_ids: Collection[UUID],
+    target: Target | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Writes the same event to the ledgers of several organizations by one statement. Raises what `record` raises."""
+    fields = _fields(event_type, actor=actor, target=target, data=data or {}, result=AuditEvent.Result.DONE)
+    with system_scope("one event in the ledgers of several organizations"):
+        AuditEvent.objects.bulk_create([AuditEvent(org_id=each, **fields) for each in sorted(organization_ids)])
+
+
+def _fields(
+    event_type: EventType,
+    *,
+    actor: Principal,
+    target: Target | None,
+    data: dict[str, Any],
+    result: AuditEvent.Result,
+) -> dict[str, Any]:
+    """What a record says, whichever ledger it is for."""
     if not is_declared(event_type):
         raise ValueError(f"The event {event_type.name} is not declared.")
-    if set(data) - set(event_type.data):
-        raise ValueError(f"The event {event_type.name} does not declare {sorted(set(data) - set(event_type.data))}.")
-    if "project" in event_type.data and "project" not in data:
-        raise ValueError(f"The event {event_type.name} needs the public id of its project, or None.")
+    event_type.require_fit(data)
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("Events are recorded inside the transaction of their change.")
     request = current_request()
-    org_id = org_id or require_organization_id()
-    with tenant_scope(org_id):
-        return AuditEvent.objects.create(
-            org_id=org_id,
-            event=event_type.name,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            actor_label=actor.label[:LABEL_LENGTH],
-            target_kind=target.kind if target else "",
-            target_id=target.id if target else "",
-            target_label=target.label[:LABEL_LENGTH] if target else "",
-            result=result,
-            data=data,
-            ip=request.ip,
-            user_agent=request.user_agent,
-            request_id=request.request_id,
-        )
+    return {
+        "event": event_type.name,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_label": actor.label[:LABEL_LENGTH],
+        "target_kind": target.kind if target else "",
+        "target_id": target.id if target else "",
+        "target_label": target.label[:LABEL_LENGTH] if target else "",
+        "result": result,
+        "data": data,
+        "ip": request.ip,
+        "user_agent": request.user_agent,
+        "request_id": request.request_id,
+    }
 
 
 def record_refused(

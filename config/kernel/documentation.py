@@ -142,7 +142,7 @@ def events_page() -> str:
             [
                 f"`{event.name}`",
                 event.description,
-                "; ".join(f"`{name}`: {meaning}" for name, meaning in event.data.items()),
+                "; ".join(f"`{name}` ({field.all_words}): {field.meaning}" for name, field in event.data.items()),
             ]
             for event in declared
         ]

@@ -8,6 +8,7 @@ from typeid.errors import TypeIDException
 from config.kernel.errors import Absent
 
 LONGEST = 80
+TYPE_ID = "[0-7][0-9a-hjkmnp-tv-z]{25}"  # a UUID in the base 32 of TypeIDs
 
 
 def public_id(prefix: str, value: UUID) -> str:

@@ -291,7 +291,7 @@ def roll_back() -> bool:
         if policy is None:
             return False
         began = policy.took_effect_at
-        data = {"enforcement": policy.enforcement, "from": began.isoformat() if began else ""}
+        data = {"enforcement": policy.enforcement, "from": began.isoformat() if began else None}
         _clear(policy, rolled_back_at=now)
         record(events.SSO_ENFORCEMENT_ROLLED_BACK, actor=SYSTEM, target=_target(), data=data)
         enqueue(TELL_MANAGERS, "rolled_back")

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from config.kernel.api.fields import TYPE_ID, Choice, Email, Flag, Id, Name, Text
+from config.kernel.api.fields import Choice, Email, Flag, Id, Name, Text
 from config.kernel.api.serializers import Body, PagedQuery, Record
-from config.kernel.identifiers import parse_public_id
+from config.kernel.identifiers import TYPE_ID, parse_public_id
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from sso import addresses
 from sso.certificates import LONGEST, MOST

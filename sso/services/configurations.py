@@ -83,7 +83,7 @@ def differences(before: Configuration | None, provider: Provider) -> dict[str, A
     """Each field that differs: [old, new]. Of the client secret only that it does."""
     changes: dict[str, Any] = {}
     for name in PLAIN:
-        old, new = getattr(before, name) if before else "", getattr(provider, name)
+        old, new = getattr(before or Provider(provider.protocol), name), getattr(provider, name)
         if old != new:
             changes[name] = [old, new]
     if provider.client_secret is not None:

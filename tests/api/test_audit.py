@@ -74,4 +74,6 @@ def test_anybody_may_read_the_catalogue_of_events(api):
     assert answer.status_code == 200
     assert [row["name"] for row in answer.json()["data"]] == [event.name for event in declared_events()]
     created = next(row for row in answer.json()["data"] if row["name"] == "key.created")
-    assert created["data"]["mode"] == "live or test"
+    assert created["data"]["mode"] == "its mode"
+    assert created["schema"]["properties"]["mode"]["enum"] == ["live", "test"]
+    assert created["schema"]["required"] == ["project", "kind", "mode", "permissions"]

@@ -159,6 +159,7 @@ def test_every_event_is_one_choice_and_the_form_offers_the_catalogue(browse, cas
     assert "Every event" in text_of(client.get(address_of(endpoint)))
     catalogue = text_of(client.get(f"{HOME}events/"))
     assert ("key.created" in catalogue, "A webhook endpoint was created." in catalogue) == (True, True)
+    assert "(publishable or secret): its kind" in catalogue
 
 
 def test_the_pages_tell_how_an_endpoint_fares(browse, cast):

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.kernel.errors import Absent
-from config.kernel.identifiers import parse_public_id, public_id
+from config.kernel.identifiers import TYPE_ID, parse_public_id, public_id
 from config.kernel.permissions import Permission
 
 NAME_LENGTH = 120
@@ -23,7 +23,6 @@ METADATA_TEXT_LENGTH = 500
 LARGEST_NUMBER = 10**15  # beyond it programs that read numbers as doubles lose digits
 FARTHEST = timedelta(days=366 * 100)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-TYPE_ID = "[0-7][0-9a-hjkmnp-tv-z]{25}"  # a UUID in the base 32 of TypeIDs
 
 one_line = RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Write one line without control characters.")
 some_lines = RegexValidator(r"\A[^\x00-\x09\x0b-\x1f\x7f]*\Z", "Write text without control characters.")

@@ -13,7 +13,6 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from rest_framework.serializers import Serializer
 
 from config.kernel.access import Access, AccessKind, access_for
-from config.kernel.api.fields import TYPE_ID
 from config.kernel.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.kernel.api.idempotency import LONGEST as IDEMPOTENCY_KEY_LENGTH
 from config.kernel.api.operations import Operation, operation_of
@@ -26,10 +25,12 @@ from config.kernel.errors import (
     IdempotencyMismatch,
     Invalid,
     PreconditionFailed,
+    RateLimited,
     TenantryError,
     TooLarge,
     UnsupportedMediaType,
 )
+from config.kernel.identifiers import TYPE_ID
 from config.kernel.problems import PROBLEM_TYPE
 
 JSON_TYPE = "application/json"
@@ -264,7 +265,7 @@ class Schema(AutoSchema):
     def _refusals(self) -> dict[int, list[str]]:
         """The titles of the errors that this operation can answer, by status."""
         declared, access = self.operation, self.access
-        errors: list[type[TenantryError]] = [Invalid, AuthFailure, *declared.refusals]
+        errors: list[type[TenantryError]] = [Invalid, AuthFailure, RateLimited, *declared.refusals]
         if access.kind not in ANYBODY:
             errors.append(Forbidden)
         if access.kind in (AccessKind.ORGANIZATION, AccessKind.PROJECT):
