@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string
 
 from audit import events
 from audit.chain import COLUMNS, first_digest, moment_text, written
-from audit.checkpoints import signed_link
+from audit.checkpoints import is_trusted, signed_link
 from audit.lines import HEADERS, line_of
 from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
 from audit.sealing import seal_all
@@ -182,13 +182,14 @@ def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
     ends = links.aggregate(first=models.Min("sequence"), last=models.Max("sequence"))
     if ends["first"] is None:
         return None
-    beginning = AuditBeginning.objects.order_by("-dropped_before").first()
+    beginning = AuditBeginning.objects.newest()
     first = max(ends["first"], _behind_dropped(beginning)) if beginning else ends["first"]
     if first > ends["last"]:
         return None
     statements = [signed_link(organization_id, ends["last"])]
-    if beginning and beginning.sequence == first - 1:
-        statements.insert(0, beginning.statement.split()[0])
+    begins = beginning.statement.split()[0] if beginning and beginning.sequence == first - 1 else None
+    if begins and is_trusted(begins):
+        statements.insert(0, begins)
     before = AuditSeal.objects.filter(sequence=first - 1).first()
     digest = before.digest_text if before else first_digest(organization_id).hex()
     return {"first": first, "last": ends["last"], "digest_before": digest, "statements": statements}
@@ -328,11 +329,16 @@ Nothing was left out between the first and the last number, and that can be prov
     pip install "pyjwt[crypto]"
     python verify_audit.py
 
-It says which record was changed, removed, inserted or moved, if any was. Who doubts this archive as a whole compares
-keys.json with the key set that they kept ({url}/.well-known/jwks.json), and names the checkpoints that they kept
-elsewhere too:
+It says which record was changed, removed, inserted or moved, if any was. Whether the archive as a whole was made to fit
+is shown by what you kept elsewhere: checkpoints, and the key sets of the days on which you kept them. Name both, in any
+order:
 
-    python verify_audit.py . my-checkpoint.json
+    python verify_audit.py . my-checkpoint.json keys-of-that-day.json
+
+To have them next time, keep both now where nobody of the installation can reach them. A key leaves the key set a day
+after it has retired, so keep it with each checkpoint:
+
+    curl -s {url}/.well-known/jwks.json > keys-of-that-day.json
 
 In records.csv a text that a spreadsheet would take for a formula begins with an apostrophe; so does one that began with
 an apostrophe itself.

@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit import events
-from audit.checkpoints import state_beginning
+from audit.checkpoints import read_statement, shape_of, state_beginning
 from audit.models import AuditBlock, AuditEvent, AuditSeal, Sealer, first_id_at
 from audit.services import Target, record
 from audit.verifying import verify
 from config.kernel.errors import TenantryError
+from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 
@@ -97,7 +98,11 @@ def _is_kept(days: int | None, behind: datetime) -> bool:
 def _holds(organization_id: UUID) -> bool:
     report = verify(organization_id)
     if report.finding:
-        logger.error("a log that does not hold is not dropped", organization_id=str(organization_id))
+        logger.error(
+            "a log that does not hold is not dropped",
+            organization_id=str(organization_id),
+            finding=f"{report.finding.kind}: {report.finding.words}",
+        )
     return report.finding is None
 
 
@@ -111,7 +116,17 @@ def _say_where_it_begins(organization_id: UUID, behind: datetime, bounds: dict[s
         is_there = models.Exists(AuditEvent.objects.filter(id=models.OuterRef("id")))
         late = AuditSeal.objects.filter(sequence__gt=after, id__lt=bounds["behind"])
         late = late.exclude(is_there, id__lt=bounds["first"]).order_by("sequence")
-        state_beginning(organization_id, after=after, dropped_before=behind, late=list(late))
+        row = state_beginning(organization_id, after=after, dropped_before=behind, late=list(late))
+        # Where a log has nothing left but such records, they would follow each other for ever.
+        rows = AuditEvent.objects.filter(id__gte=bounds["first"], id__lt=bounds["behind"])
+        if rows.exclude(event=events.AUDIT_LOG_SHORTENED.name).exists():
+            begins, *dropped = map(read_statement, row.statement.split())
+            record(
+                events.AUDIT_LOG_SHORTENED,
+                actor=SYSTEM,
+                target=Target("audit_log", public_id("org", organization_id), ""),
+                data=shape_of(begins, dropped),
+            )
 
 
 def _drop_whole(month: datetime, bounds: dict[str, UUID]) -> None:

@@ -5,26 +5,27 @@ named, since everything behind it hangs on it.
 
 Where old months were dropped (audit/retention.py), the log begins behind the link that a signed statement names. Links
 behind it whose records were of those months (they were sealed late) are named and signed there too, each with the
-digest before it: no other record may be gone.
+digest before it: no other record may be gone. The log itself has a record of each such statement.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-from audit.chain import COLUMNS, canonical, first_digest, next_digest
-from audit.checkpoints import Statement, read_statement
-from audit.models import AuditBeginning, AuditCheckpoint, Sealer, first_id_at
+from audit.beginnings import Beginning, Trust, read_beginning, recorded_as
+from audit.chain import COLUMNS, canonical, next_digest
+from audit.checkpoints import Statement, UnknownKey, read_statement
+from audit.findings import Finding, Kind
+from audit.models import AuditCheckpoint, Sealer, first_id_at
 from audit.sealing import current_snapshot
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.scope import tenant_scope
 
+BY_DEFAULT = Trust()
 PORTION = 2000
 # How many links behind a wrong one are looked at, to tell a moved record from a changed one.
 WINDOW = 1000
@@ -41,36 +42,19 @@ WHERE e.org_id = %s AND s.id IS NULL
     AND (e.transaction_id < %s OR e.transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
 ORDER BY e.id LIMIT %s
 """  # noqa: S608 - column names of ours
-
-
-class Kind(StrEnum):
-    """What was done to the log."""
-
-    CHANGED = "changed"
-    REMOVED = "removed"
-    INSERTED = "inserted"
-    REORDERED = "reordered"
-    CUT = "cut"
-    REWRITTEN = "rewritten"
-    CHECKPOINT = "checkpoint"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The first thing that is wrong: at which place of the chain, with which record (`evt_…`, empty if unknown)."""
-
-    kind: Kind
-    sequence: int | None
-    record: str
-    words: str
+# They are few, unless the sealer is off.
+WAITING = """
+SELECT count(*) FROM audit_event e
+WHERE e.org_id = %s AND e.transaction_id >= %s AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.id = e.id)
+"""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of withdrawn keys.
+    """What came out. `links` and `checkpoints` were verified; `untrusted` checkpoints are of keys that do not count.
 
-    `begins_after` is the link behind which the log begins, since the records before `dropped_before` were dropped; 0
-    and None unless any were. `unconfirmed` counts the kept checkpoints from before it, of which nothing is left.
+    `unconfirmed` counts the kept checkpoints from before the beginning, of which nothing is left; `recorded_at` is the
+    number of the record with which the log itself says that it begins there, None without; `waiting` are not sealed.
     """
 
     organization_id: UUID
@@ -78,20 +62,10 @@ class Report:
     checkpoints: int
     untrusted: int
     finding: Finding | None
-    begins_after: int = 0
-    dropped_before: datetime | None = None
+    beginning: Beginning
     unconfirmed: int = 0
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """Behind which link a log begins, and which records behind it may be gone, by place."""
-
-    sequence: int
-    digest: bytes
-    record: str = ""
-    dropped_before: datetime | None = None
-    gone: dict[int, Statement] = field(default_factory=dict)
+    recorded_at: int | None = None
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,58 +88,45 @@ class Link:
 
 
 def verify(
-    organization_id: UUID, *, kept: list[Statement] | None = None, progress: Callable[[int], None] | None = None
+    organization_id: UUID,
+    *,
+    kept: list[Statement] | None = None,
+    progress: Callable[[int], None] | None = None,
+    trust: Trust = BY_DEFAULT,
 ) -> Report:
     """Verifies one organization's log, against `kept` checkpoints too. `progress` hears which link was last."""
+    kept = kept or []
     with tenant_scope(organization_id):
         while True:
             sealer = Sealer.objects.filter(id=1).first()
-            beginning, unproven = _beginning(organization_id)
-            statements, untrusted, broken = _statements(kept or [], beginning)
+            beginning, unproven = read_beginning(organization_id, trust)
+            statements, untrusted, broken = _statements(kept, beginning, trust)
             links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
             # A month that was dropped meanwhile is no finding.
-            if finding is None or _beginning(organization_id)[0] == beginning:
+            if finding is None or read_beginning(organization_id, trust)[0] == beginning:
                 break
+        if unproven and not beginning.kid:
+            finding = unproven
+        recorded_at = None
         if finding is None:
-            finding = unproven or broken or _without_link(organization_id, sealer)
+            recorded_at, contradiction = recorded_as(beginning)
+            finding = unproven or broken or contradiction or _without_link(organization_id, sealer)
         return Report(
             organization_id,
             links,
             sum(map(len, statements.values())),
             untrusted,
             finding,
-            beginning.sequence,
-            beginning.dropped_before,
-            sum(statement.sequence < beginning.sequence for statement in kept or []),
+            beginning,
+            sum(statement.sequence < beginning.sequence for statement in kept),
+            recorded_at,
+            _rows(WAITING, [organization_id, sealer.horizon])[0][0] if sealer else 0,
         )
 
 
-def _beginning(organization_id: UUID) -> tuple[Beginning, Finding | None]:
-    """Where the log begins, and what is wrong if nobody whose word counts has signed it."""
-    first = Beginning(0, first_digest(organization_id))
-    row = AuditBeginning.objects.order_by("-dropped_before").first()
-    if row is None:
-        return first, None
-    forged = f"that the log begins behind number {row.sequence} is not what was signed"
-    try:
-        begins, *gone = [read_statement(line) for line in row.statement.split()]
-    except (Invalid, ValueError):
-        return first, Finding(Kind.CHECKPOINT, row.sequence, "", forged)
-    if begins is None or None in gone:
-        words = f"that the log begins behind number {row.sequence} was signed with a key that was withdrawn since"
-        return Beginning(row.sequence, bytes(row.digest)), Finding(Kind.CHECKPOINT, row.sequence, "", words)
-    said = Statement(row.org_id, row.sequence, bytes(row.digest), begins.record, row.dropped_before)
-    named = {one.sequence: one for one in gone if one is not None}
-    is_of_it = all(
-        (one.organization_id, one.dropped_before) == (row.org_id, row.dropped_before) and one.digest_before
-        for one in named.values()
-    )
-    if begins != said or not is_of_it:
-        return first, Finding(Kind.CHECKPOINT, row.sequence, "", forged)
-    return Beginning(row.sequence, bytes(row.digest), begins.record, row.dropped_before, named), None
-
-
-def _statements(kept: list[Statement], beginning: Beginning) -> tuple[dict[int, list[Statement]], int, Finding | None]:
+def _statements(
+    kept: list[Statement], beginning: Beginning, trust: Trust
+) -> tuple[dict[int, list[Statement]], int, Finding | None]:
     """All signed statements by place, how many count no more, and the first that says something else than the log.
 
     Those from before the beginning have nothing left that they could be held against, but the time of their records:
@@ -173,12 +134,15 @@ def _statements(kept: list[Statement], beginning: Beginning) -> tuple[dict[int, 
     """
     found: dict[int, list[Statement]] = {}
     untrusted, broken = 0, None
-    for row in AuditCheckpoint.objects.order_by("sequence").iterator(chunk_size=PORTION):
+    for row in AuditCheckpoint.objects.order_by("sequence", "edition").iterator(chunk_size=PORTION):
         try:
-            statement = read_statement(row.statement)
+            statement = read_statement(row.statement, trust.keys)
+        except UnknownKey:
+            untrusted += 1
+            continue
         except Invalid:
             statement = Statement(row.org_id, -1, b"", "")
-        if statement is None:
+        if statement.is_withdrawn and not trust.withdrawn:
             untrusted += 1
         elif (statement.organization_id, statement.sequence, statement.digest) != (
             row.org_id,

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from audit.services import Target, record
@@ -120,23 +121,32 @@ def sign_checkpoint(claims: dict[str, Any]) -> str:
     return jwt.encode(whole, private, algorithm=ALGORITHM, headers={"kid": kid, "typ": CHECKPOINT_TYPE})
 
 
-def read_checkpoint(statement: str) -> dict[str, Any] | None:
-    """The claims of such a statement of ours, also by a key that has retired since; None when its key was withdrawn.
+def read_checkpoint(statement: str, keys: Mapping[str, bytes] | None = None) -> tuple[str, dict[str, Any], bool] | None:
+    """The kid and claims of such a statement, and whether its key was withdrawn. A key that has retired still counts.
 
-    Raises AuthFailure for everything that we have not signed.
+    `keys` are public keys by kid to believe instead of those of the table; None for a statement by another one.
+    Raises AuthFailure for everything that they, or we, have not signed.
     """
     header = _header(statement)
     if header.get("typ") != CHECKPOINT_TYPE or header.get("alg") != ALGORITHM or "crit" in header:
         raise AuthFailure
-    key = SigningKey.objects.filter(kid=str(header.get("kid"))).first()
-    if key is None:
-        raise AuthFailure
+    kid = str(header.get("kid"))
+    if keys is not None and kid not in keys:
+        return None
+    row = SigningKey.objects.filter(kid=kid).first()
+    material = keys[kid] if keys is not None else bytes(row.public_key) if row else b""
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes(key.public_key))
+        public = Ed25519PublicKey.from_public_bytes(material)
         claims = jwt.decode(statement, public, algorithms=[ALGORITHM], options={"verify_iat": False})
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, ValueError):
         raise AuthFailure from None
-    return claims if key.withdrawn_at is None else None
+    return kid, claims, row is not None and row.withdrawn_at is not None
+
+
+def last_withdrawal() -> datetime | None:
+    """From when on nothing is signed with any of the keys that were withdrawn; None while none was."""
+    last = SigningKey.objects.aggregate(last=Max("withdrawn_at"))["last"]
+    return last + LEEWAY if last else None
 
 
 def checkpoint_keys(statements: Iterable[str]) -> list[dict[str, str]]:

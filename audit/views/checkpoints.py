@@ -31,7 +31,7 @@ class AuditCheckpointsPage(FormPage):
         return {
             **self.listed(AuditCheckpoint.objects.all()),
             "sealing": sealing(),
-            "beginning": AuditBeginning.objects.order_by("-dropped_before").first(),
+            "beginning": AuditBeginning.objects.newest(),
             "kept_since": kept_since(self.admission.organization.id),
             "url": settings.TENANTRY_URL,
         }
