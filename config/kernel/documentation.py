@@ -150,7 +150,8 @@ def events_page() -> str:
     return page(
         "Events",
         "What the audit log records, with actor, target, result, address and request id. A refused attempt is the "
-        "same event with the result `refused`.",
+        "same event with the result `refused`. Each field of the data is never missing unless it is called optional; "
+        "`openapi.json` has them as schemas.",
         *blocks,
     )
 
