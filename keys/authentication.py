@@ -7,15 +7,17 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from config.kernel.context import current_request
-from config.kernel.errors import AuthFailure
+from config.kernel.errors import AuthFailure, RateLimited
 from config.kernel.identifiers import parse_public_id
 from config.kernel.principals import AgentPrincipal, KeyPrincipal, Principal, PublishablePrincipal, UserPrincipal
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys.credentials import digest_of, looks_like_credential, looks_like_token, prefix_of
 from keys.facts import address_allowed, networks_of
+from keys.limits import take_from
 from keys.models import Agent, Key, PersonalToken, TokenSession
 from keys.services.agents import agent_principal
 from keys.services.sessions import require_method
+from keys.services.terms import RateLimit
 from keys.services.tokens import require_lately
 from keys.signatures import is_signed, service_behind
 from keys.signing import Purpose, ourselves, purpose_of, read
@@ -25,7 +27,9 @@ SCHEME = "bearer"
 
 
 class CredentialAuthentication(BaseAuthentication):
-    """Sets `request.user` to a principal. Every refusal is the same AuthFailure, whatever the cause."""
+    """Sets `request.user` to a principal. Every refusal is the same AuthFailure, whatever the cause, but that of a key
+    that works and came too often.
+    """
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         if any(looks_like_credential(value) for values in request.query_params.lists() for value in values[1]):
@@ -65,13 +69,13 @@ def presented(request: Request) -> str | None:
 
 
 def program_behind(text: str, *, is_noted: bool = False) -> KeyPrincipal:
-    """The principal of a secret key, whose use is noted unless it was already.
+    """The principal of a secret key, whose use is counted unless it was already.
 
-    Raises AuthFailure unless the key and everything above it is active.
+    Raises AuthFailure unless the key and everything above it is active, RateLimited.
     """
     key = working_key(text, Key.Kind.SECRET)
     if not is_noted:
-        recorder.note(Used(key.public_id), current_request().ip, time.time())
+        count_use(key)
     return KeyPrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -83,11 +87,11 @@ def program_behind(text: str, *, is_noted: bool = False) -> KeyPrincipal:
 
 
 def page_behind(text: str) -> PublishablePrincipal:
-    """The principal of a publishable key, which routes declared `publishable` take. Notes its use. Raises AuthFailure
-    as above.
+    """The principal of a publishable key, which routes declared `publishable` take. Counts its use. Raises as
+    above.
     """
     key = working_key(text, Key.Kind.PUBLISHABLE)
-    recorder.note(Used(key.public_id), current_request().ip, time.time())
+    count_use(key)
     return PublishablePrincipal.of(
         key_id=key.id,
         label=f"{key.name} ({key.start}…)",
@@ -109,6 +113,16 @@ def working_key(text: str, kind: Key.Kind) -> Key:
     if not address_allowed(current_request().ip, networks_of(tuple(key.allowed_ips))):
         raise AuthFailure
     return key
+
+
+def count_use(key: Key) -> None:
+    """Counts a request that comes with a key against its rate limit, and notes it. Raises RateLimited."""
+    rate_limit = RateLimit.of(key)
+    if rate_limit is not None:
+        left = take_from(key.public_id, key.org_id, (rate_limit.limit, rate_limit.window_seconds), 1)
+        if not left.is_granted:
+            raise RateLimited(left.reset)
+    recorder.note(Used(key.public_id), current_request().ip, time.time())
 
 
 def person_behind(text: str) -> UserPrincipal:

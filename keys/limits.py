@@ -1,4 +1,5 @@
-"""Rate limits of keys: so many verifications in each window, counted in Valkey for all processes together.
+"""Rate limits of keys: so many uses in each window, counted in Valkey for all processes together. A use is a
+verification of the key, or a request that comes with it to our own API.
 
 A window begins with the first use and lasts its seconds. A process takes tokens out of it in small leases, so that a
 busy key needs no trip to the store for each request. What is leased is counted as used: the limit is never passed.
@@ -71,18 +72,22 @@ _lock = threading.Lock()
 
 def take(key: KeyFacts, cost: int) -> Left:
     """Counts `cost` uses of a key that has a limit. Refused when the store does not answer: nobody could tell."""
-    terms = key.terms.rate or (0, 1)
+    return take_from(key.public_id, key.project.organization.id, key.terms.rate or (0, 1), cost)
+
+
+def take_from(key_id: str, organization_id: UUID, terms: tuple[int, int], cost: int) -> Left:
+    """The same of the key with that public id, whose limit and window in seconds are `terms`."""
     limit, window = terms
     now = time.monotonic()
     with _lock:
-        lease = _leases.get(key.public_id)
+        lease = _leases.get(key_id)
         if lease is not None and lease.ends > now and lease.tokens >= cost and lease.terms == terms:
             lease.tokens -= cost
             return Left(GRANTED, limit, lease.elsewhere + lease.tokens, _seconds(lease.ends - now))
     spare = limit // LEASE_OF_LIMIT
     if lease is not None and lease.ends > now and lease.terms == terms:
         spare = min(spare, lease.elsewhere // 8)  # so that leases get smaller as the limit comes near
-    name = window_name(key.project.organization.id, key.public_id, limit, window)
+    name = window_name(organization_id, key_id, limit, window)
     try:
         granted, left, milliseconds = _windows()(name, limit, cost, spare, window * 1000)
     except (redis.RedisError, OSError) as error:
@@ -92,7 +97,7 @@ def take(key: KeyFacts, cost: int) -> Left:
     if not granted:
         return Left(REFUSED, limit, left, _seconds(milliseconds / 1000))
     with _lock:
-        held = _leases.pop(key.public_id, None)  # so that the one put back is the newest
+        held = _leases.pop(key_id, None)  # so that the one put back is the newest
         # Another thread may have taken a lease meanwhile. One that ends half a window earlier is of the last window.
         same_window = held is not None and held.terms == terms and held.ends > now and ends - held.ends < window / 2
         spare = granted - cost + (held.tokens if held is not None and same_window else 0)
@@ -100,7 +105,7 @@ def take(key: KeyFacts, cost: int) -> Left:
             if len(_leases) >= MOST_LEASES:
                 for oldest in list(itertools.islice(_leases, DROPPED)):
                     del _leases[oldest]
-            _leases[key.public_id] = Lease(spare, left, ends, terms)
+            _leases[key_id] = Lease(spare, left, ends, terms)
     return Left(GRANTED, limit, left + spare, _seconds(milliseconds / 1000))
 
 

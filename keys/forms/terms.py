@@ -39,7 +39,7 @@ class LimitsForm(forms.Form):
         min_value=1,
         max_value=LARGEST_RATE,
         label="Rate limit",
-        help_text="So many verifications in each window. Empty: no limit.",
+        help_text="So many requests and verifications in each window. Empty: no limit.",
     )
     window = forms.TypedChoiceField(required=False, label="Window", coerce=int, choices=WINDOWS, initial=60)
     remaining = forms.IntegerField(

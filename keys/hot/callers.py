@@ -1,14 +1,14 @@
 """Who asks, on the fast path: a secret key from memory. Everything else is for the full path to judge."""
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 
 from config.kernel.middleware import client_address_of
-from keys.facts import KeyFacts, address_allowed
+from keys.facts import NO_TERMS, KeyFacts, address_allowed
 from keys.hot.cache import cache
+from keys.limits import take
 from keys.models import Key
 from keys.uses import NOTED, recorder
 from keys.verification import state_refusal
@@ -20,20 +20,16 @@ BEARER = "Bearer "
 ADDRESS_HEADER = "HTTP_X_FORWARDED_FOR" if settings.TENANTRY_TRUSTED_PROXIES else "REMOTE_ADDR"
 
 
-LookUp = Callable[[bytes], KeyFacts | None]
-
-
-def calling_key(
-    environ: dict[str, Any], permission: str, now: float, *, look_up: LookUp = cache.get
-) -> KeyFacts | None:
+def calling_key(environ: dict[str, Any], permission: str, now: float, *, may_wait: bool = True) -> KeyFacts | None:
     """The secret key that a request comes with, when it works and carries `permission`; None for the full path.
 
-    `look_up` finds it by its digest; with `cache.kept` only in memory, without waiting for PostgreSQL.
+    Unless it `may_wait`, it asks memory alone: neither PostgreSQL for the key nor Valkey for a rate limit.
 
-    The same rules as keys.authentication and the organization gate: no second credential, no browser, address list. A
-    claim of X-Organization-Id is rare enough for the full path to compare.
+    The same rules as keys.authentication and the organization gate: no second credential, no browser, address list,
+    rate limit. A claim of X-Organization-Id is rare enough for the full path to compare.
     """
     text = presented(environ)
+    look_up = cache.get if may_wait else cache.kept
     key = look_up(hashlib.sha256(text.encode()).digest()) if text else None
     if (
         key is None
@@ -43,9 +39,12 @@ def calling_key(
         or state_refusal(key, now) is not None
     ):
         return None
-    # Reading the address costs as much as all the rest, so it is read where it decides.
-    if key.terms.networks and not address_allowed(client_address_of(environ), key.terms.networks):
-        return None
+    if key.terms is not NO_TERMS:
+        # Reading the address costs as much as all the rest, so it is read where it decides.
+        if key.terms.networks and not address_allowed(client_address_of(environ), key.terms.networks):
+            return None
+        if key.terms.rate is not None and not (may_wait and take(key, 1).is_granted):
+            return None
     recorder.note(key, environ.get(ADDRESS_HEADER), now)
     environ[NOTED] = True
     return key

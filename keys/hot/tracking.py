@@ -10,8 +10,7 @@ from config.kernel.errors import AuthFailure, Invalid, QuotaExceeded, Unavailabl
 from config.kernel.hot import ACCEPTED, Answer
 from config.kernel.permissions import Permission
 from config.kernel.problems import PROBLEM_TYPE
-from keys.hot.cache import cache
-from keys.hot.callers import LookUp, calling_key, presented
+from keys.hot.callers import calling_key, presented
 from keys.tracking.events import Event, read_events
 from keys.tracking.intake import submit
 from keys.tracking.writing import Source, Submission
@@ -40,7 +39,7 @@ class Unread(Submission):
 
     def prepare(self) -> bool:
         """Reads it, and asks memory alone who sent it."""
-        sent = read_request(self._environ, self._body, cache.kept)
+        sent = read_request(self._environ, self._body, may_wait=False)
         if sent is None:
             return False
         self.fill(*sent)
@@ -58,7 +57,7 @@ def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:
     try:
         tracked = submit(Unread(environ, body)) if len(body) <= LONGEST_UNREAD else None
         if tracked is None:
-            sent = read_request(environ, body, cache.get)
+            sent = read_request(environ, body)
             tracked = submit(Submission(*sent)) if sent is not None else None
         if tracked is None:
             return None
@@ -72,12 +71,12 @@ def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:
     return ACCEPTED, b'{"accepted":%d,"duplicates":%d}' % (tracked.accepted, tracked.duplicates), []
 
 
-def read_request(environ: dict[str, Any], body: bytes, look_up: LookUp) -> tuple[Source, list[Event]] | None:
+def read_request(environ: dict[str, Any], body: bytes, *, may_wait: bool = True) -> tuple[Source, list[Event]] | None:
     """Whose events they are, and the events. None for the full path."""
     events = read(body)
     if events is None:
         return None
-    caller = calling_key(environ, TRACK, time.time(), look_up=look_up)
+    caller = calling_key(environ, TRACK, time.time(), may_wait=may_wait)
     if caller is None:
         return None
     return Source(caller.project.organization.id, caller.project.id, caller.public_id), events

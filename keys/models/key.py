@@ -144,7 +144,7 @@ class Key(TenantModel):
     permissions = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     allowed_ips = ArrayField(models.CharField(max_length=43), default=list, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    rate_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Verifications in each window.")
+    rate_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Uses in each window.")
     rate_window_seconds = models.PositiveIntegerField(null=True, blank=True)
     remaining = models.BigIntegerField(null=True, blank=True, help_text="How often it can still be verified.")
     is_imported = models.BooleanField(default=False, db_default=False, help_text="Made elsewhere: no checksum.")

@@ -18,7 +18,7 @@ OVERLAP = 24 * 3600
 
 
 class RateLimitRecord(serializers.Serializer):
-    """So many verifications in each window."""
+    """So many uses in each window: verifications, and requests to this API."""
 
     limit = serializers.IntegerField(min_value=1)
     window_seconds = serializers.IntegerField(min_value=1)
@@ -118,7 +118,7 @@ class Networks(serializers.ListField):
 
 
 class RateLimitBody(Body):
-    """So many verifications in each window."""
+    """So many uses in each window: verifications, and requests to this API."""
 
     limit = Whole(min_value=1, max_value=LARGEST_RATE)
     window_seconds = Whole(min_value=1, max_value=int(LONGEST_WINDOW.total_seconds()))

@@ -21,7 +21,7 @@ MOST_USES = 10**15
 
 @dataclass(frozen=True)
 class RateLimit:
-    """So many verifications in each window."""
+    """So many uses in each window: verifications, and requests to our own API."""
 
     limit: int
     window_seconds: int
