@@ -75,12 +75,16 @@ RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::u
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint as it is called: its address, the headers that it wants, and what signs. Its repr tells ids only."""
+    """An endpoint as it is called: its address, the headers that it wants, and what signs. Its repr tells ids only.
+
+    `header_names` are in one text, with spaces between them.
+    """
 
     id: str
     org_id: str
     url: str = field(repr=False)
     headers: tuple[str, ...] = field(repr=False)
+    header_names: str = field(repr=False)
     keys: Keys = field(repr=False)
 
 
@@ -188,4 +192,4 @@ class Claims:
 def _target(endpoint: Endpoint) -> Target:
     given = orjson.loads(unseal(endpoint, "headers")) if endpoint.headers else {}
     headers = tuple(f"{name}: {value}" for name, value in given.items())
-    return Target(str(endpoint.id), str(endpoint.org_id), endpoint.url, headers, keys_of(endpoint))
+    return Target(str(endpoint.id), str(endpoint.org_id), endpoint.url, headers, " ".join(given), keys_of(endpoint))

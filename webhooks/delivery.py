@@ -19,11 +19,12 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from config.kernel.tenancy.models import new_text_id
+from webhooks.answers import Answer, Call
 from webhooks.claiming import Claim, Message
 from webhooks.desk import LOOK_SECONDS, Desk, close_connection
 from webhooks.pace import Lanes
 from webhooks.recording import Result
-from webhooks.sending import SECONDS, Answer, Call, Sender
+from webhooks.sending import SECONDS, Sender
 from webhooks.signing import signatures
 
 logger = structlog.get_logger()

@@ -2,6 +2,7 @@
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -73,7 +74,7 @@ def _deliver(endpoint: Endpoint, row: AuditEvent, chance: random.Random) -> None
         Attempt.objects.create(
             delivery=delivery, number=number, outcome=outcome, status=503 if refused else 204,
             milliseconds=chance.randrange(40, 400), detail="The receiver answered with status 503." if refused else "",
-            response=BUSY if refused else "",
+            response=BUSY if refused else "", **_seen(endpoint, chance.randrange(5, 30)),
         )  # fmt: skip
 
 
@@ -87,11 +88,20 @@ def _give_up(endpoint: Endpoint, row: AuditEvent) -> None:
     began = now - timedelta(seconds=sum(RETRY_SECONDS))
     for number in range(1, tries + 1):
         attempt = Attempt.objects.create(
-            delivery=delivery, number=number, outcome="refused", status=502, milliseconds=30 + number,
-            detail="The receiver answered with status 502.", response=GONE,
+            delivery=delivery, number=number, outcome="refused", status=502, milliseconds=40 + number,
+            detail="The receiver answered with status 502.", response=GONE, **_seen(endpoint, 8),
         )  # fmt: skip
         Attempt.objects.filter(id=attempt.id).update(created_at=began)
         began += timedelta(seconds=RETRY_SECONDS[number - 1] if number < tries else 0)
+
+
+def _seen(endpoint: Endpoint, milliseconds: int) -> dict[str, Any]:
+    """What an attempt tells of its request, its connection and its answer."""
+    return {
+        "url": endpoint.url, "header_names": " ".join(endpoint.header_names),
+        "response_headers": "content-type: text/html\nserver: gateway",
+        "connected_after": milliseconds, "secured_after": 3 * milliseconds, "answered_after": 4 * milliseconds,
+    }  # fmt: skip
 
 
 def _disable(endpoint: Endpoint) -> None:

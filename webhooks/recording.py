@@ -11,11 +11,11 @@ from django.db import connection, transaction
 
 from config.kernel.statements import read_by_index
 from config.kernel.tenancy.scope import system_scope, tenant_scope
+from webhooks.answers import Answer
 from webhooks.arrays import array_of, array_of_texts
 from webhooks.claiming import Claim
 from webhooks.ladder import JITTER, LONGEST_PATIENCE, RETRY_SECONDS, next_attempt, patience
 from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour
-from webhooks.sending import Answer
 
 logger = structlog.get_logger()
 
@@ -50,10 +50,12 @@ RESULTS = f"""
 WITH result AS (
     SELECT * FROM unnest(
         %s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::int[], %s::text[], %s::int[], %s::int[],
-        %s::text[], %s::timestamptz[], %s::int[], %s::timestamptz[], %s::text[], %s::text[]
+        %s::text[], %s::timestamptz[], %s::int[], %s::timestamptz[], %s::int[], %s::int[], %s::int[],
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
     ) AS result (
         delivery, attempt, began, ended, number, outcome, status, milliseconds,
-        state, due, tries, until, detail, response
+        state, due, tries, until, connected_after, secured_after, answered_after,
+        detail, response, url, header_names, response_headers
     )
 ),
 changed AS (
@@ -73,9 +75,11 @@ changed AS (
     RETURNING d.org_id, result.*
 )
 INSERT INTO webhook_attempt (
-    id, org_id, created_at, delivery_id, number, outcome, status, milliseconds, detail, response
+    id, org_id, created_at, delivery_id, number, outcome, status, milliseconds, detail, response,
+    url, header_names, response_headers, connected_after, secured_after, answered_after
 )
-SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response
+SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response,
+    url, header_names, response_headers, connected_after, secured_after, answered_after
 FROM changed
 ON CONFLICT (id) DO NOTHING -- a commit whose answer was lost is repeated
 """  # noqa: S608 - a condition of ours
@@ -93,6 +97,8 @@ ON CONFLICT (endpoint_id, hour) DO UPDATE SET
     milliseconds = kept.milliseconds + excluded.milliseconds, slowest = greatest(kept.slowest, excluded.slowest),
     updated_at = excluded.updated_at
 """
+# The last columns of RESULTS, which may need escapes.
+TEXTS = 5
 LOST = """
 UPDATE webhook_delivery SET state = 'failed', due_at = NULL, claimed_until = NULL, finished_at = %s, updated_at = %s
 WHERE id = ANY(%s::uuid[]) AND state = 'pending'
@@ -189,8 +195,8 @@ def _fared(endpoints: list[str], found: dict[str, _Faring]) -> list[str]:
 def _columns(results: list[Result]) -> list[str]:
     """The results, in the order in which their deliveries are locked."""
     rows = [_row(result) for result in sorted(results, key=_delivery_of)]
-    *columns, details, responses = zip(*rows, strict=True)
-    return [*map(array_of, columns), array_of_texts(details), array_of_texts(responses)]
+    columns = list(zip(*rows, strict=True))
+    return [*map(array_of, columns[:-TEXTS]), *map(array_of_texts, columns[-TEXTS:])]
 
 
 def _delivery_of(result: Result) -> str:
@@ -206,7 +212,9 @@ def _row(result: Result) -> tuple[Any, ...]:
         state = HAS_FAILED if due is None else IS_PENDING
     return (
         claim.id, result.attempt_id, result.began, result.ended, claim.attempts + 1, answer.outcome, answer.status,
-        answer.milliseconds, state, due, claim.tries, claim.until, answer.detail[:LONGEST_DETAIL], answer.response,
+        answer.milliseconds, state, due, claim.tries, claim.until, answer.connected_after, answer.secured_after,
+        answer.answered_after, answer.detail[:LONGEST_DETAIL], answer.response, answer.call.url,
+        claim.target.header_names, answer.headers,
     )  # fmt: skip
 
 

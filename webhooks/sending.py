@@ -3,7 +3,6 @@
 import select
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
@@ -15,8 +14,8 @@ import pycurl
 from django.conf import settings
 
 from config.kernel.addresses import is_listed, is_public
-from webhooks.models import Attempt
-from webhooks.models.delivery import RESPONSE_LENGTH
+from webhooks.answers import NUL, OK, REDIRECT, REPLACEMENT, Answer, Call, judged, told, without_answer
+from webhooks.models.delivery import RESPONSE_LENGTH, USER_AGENT
 from webhooks.resolver import Resolver
 
 CONNECT_SECONDS, SECONDS = 5, 15
@@ -29,43 +28,11 @@ OURS = (
     # Nothing is asked before the body is sent.
     "Expect:",
 )
-NUL, REPLACEMENT = "\x00", "\ufffd"
-# Members of enumerations are looked up by a function, each time.
-DELIVERED = Attempt.Outcome.DELIVERED
-OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
-# libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
-_UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
-                        pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
 _EVENTS = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
-
-
-class Call(NamedTuple):
-    """A POST to make. `headers` as lines; `token` is the caller's own."""
-
-    url: str
-    headers: Sequence[str]
-    body: bytes
-    token: Any
-
-    def __repr__(self) -> str:
-        """Without the address and the headers, which may be secrets."""
-        return f"{type(self).__name__}({len(self.body)} bytes)"
-
-
-class Answer(NamedTuple):
-    """What became of a call. `status` is None without an answer, `retry_after` the seconds that it asked for."""
-
-    call: Call
-    outcome: Attempt.Outcome
-    status: int | None
-    milliseconds: int
-    detail: str
-    response: str
-    retry_after: float
 
 
 class Place(NamedTuple):
@@ -95,6 +62,7 @@ class _Handle:
     def __init__(self) -> None:
         self.call: Call | None = None
         self.response = bytearray()
+        self.lines: list[bytes] = []
         self.read = 0
         self.is_forbidden = False
         self.opened: list[socket.socket] = []
@@ -111,7 +79,7 @@ class _Handle:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
         curl.setopt(pycurl.TIMEOUT, SECONDS)
-        curl.setopt(pycurl.USERAGENT, "Tenantry")
+        curl.setopt(pycurl.USERAGENT, USER_AGENT)
         # A connection that was judged and opened long ago may lead to where the host no longer is.
         curl.setopt(pycurl.MAXAGE_CONN, IDLE_SECONDS)
         curl.setopt(pycurl.MAXLIFETIME_CONN, LONGEST_CONNECTION)
@@ -119,12 +87,14 @@ class _Handle:
         curl.setopt(pycurl.SSL_VERIFYHOST, 2)
         curl.setopt(pycurl.CAINFO, settings.TENANTRY_WEBHOOK_CA_FILE or certifi.where())
         curl.setopt(pycurl.WRITEFUNCTION, self._take)
+        curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
 
     def set(self, call: Call) -> None:
         """Makes it ready for a call."""
         self.call, self.read, self.is_forbidden, self.began = call, 0, False, time.monotonic()
         self.response.clear()
+        self.lines.clear()
         self._set_host(place_of(call.url))
         self.curl.setopt(pycurl.URL, call.url)
         self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers])
@@ -238,7 +208,7 @@ class Sender:
         call = handle.call
         if call is None:
             raise RuntimeError("A handle without a call has waited.")
-        outcome, detail = _without_answer(call, code, is_forbidden=False)
+        outcome, detail = without_answer(call, code, is_forbidden=False)
         self._busy.discard(handle)
         self._free.append(handle)
         milliseconds = round((time.monotonic() - handle.began) * 1000)
@@ -327,7 +297,10 @@ def _answer(handle: _Handle, code: int) -> Answer:
     status = curl.getinfo(pycurl.RESPONSE_CODE)
     if status < OK:  # nothing, or an announcement of more
         status = None
-    outcome, detail = _judged(call, status, code, is_forbidden=handle.is_forbidden)
+    outcome, detail = judged(call, status, code, is_forbidden=handle.is_forbidden)
+    connected = secured = None
+    if curl.getinfo(pycurl.NUM_CONNECTS):
+        connected, secured = _milliseconds(curl, pycurl.CONNECT_TIME), _milliseconds(curl, pycurl.APPCONNECT_TIME)
     return Answer(
         call=call,
         outcome=outcome,
@@ -336,35 +309,14 @@ def _answer(handle: _Handle, code: int) -> Answer:
         detail=detail,
         response=handle.response.decode(errors="replace").replace(NUL, REPLACEMENT) if handle.response else "",
         retry_after=curl.getinfo(pycurl.RETRY_AFTER) if status and status >= REDIRECT else 0,
+        headers=told(handle.lines),
+        connected_after=connected,
+        secured_after=secured,
+        answered_after=_milliseconds(curl, pycurl.STARTTRANSFER_TIME) if status else None,
     )
 
 
-def _judged(call: Call, status: int | None, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
-    """The status decides as soon as there is one, whatever becomes of the body."""
-    if status is None:
-        return _without_answer(call, code, is_forbidden=is_forbidden)
-    if status < REDIRECT:
-        return DELIVERED, ""
-    if status < ERROR:
-        return Attempt.Outcome.REDIRECTED, f"The receiver answered {status}, and redirects are not followed."
-    if status == GONE:
-        return Attempt.Outcome.GONE, "The receiver answered 410: it wants no more."
-    return Attempt.Outcome.REFUSED, f"The receiver answered {status}."
-
-
-def _without_answer(call: Call, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
-    """Tells no address: that would let customers read names of the operator's network."""
-    host = urlsplit(call.url).hostname
-    if is_forbidden:
-        detail = f"The host {host} is not at a public address, or the address does not begin with https://."
-        return Attempt.Outcome.FORBIDDEN, detail
-    if code == pycurl.E_OPERATION_TIMEDOUT:
-        return Attempt.Outcome.TIMED_OUT, f"The host {host} did not answer in time."
-    if code in _UNTRUSTED:
-        detail = f"The certificate of {host} is not for that name, has expired, or no known authority has signed it."
-        return Attempt.Outcome.UNTRUSTED, detail
-    if code == pycurl.E_COULDNT_RESOLVE_HOST:
-        return Attempt.Outcome.UNREACHABLE, f"The host {host} has no address."
-    if code == pycurl.E_COULDNT_CONNECT:
-        return Attempt.Outcome.UNREACHABLE, f"The host {host} takes no connections."
-    return Attempt.Outcome.UNREACHABLE, f"The host {host} broke the connection off, or does not speak HTTP."
+def _milliseconds(curl: pycurl.Curl, moment: int) -> int | None:
+    """How long after the beginning that was; None if it never was."""
+    seconds = curl.getinfo(moment)
+    return round(seconds * 1000) if seconds else None

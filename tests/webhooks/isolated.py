@@ -50,7 +50,7 @@ def typed(url: str) -> str:
 
 def sent(sender: Any, urls: list[str]) -> list[dict[str, Any]]:
     """What became of a call to each, all at once, and after how many seconds."""
-    from webhooks.sending import Call
+    from webhooks.answers import Call
 
     began = time.monotonic()
     for place, url in enumerate(urls):

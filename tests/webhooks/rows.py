@@ -54,8 +54,11 @@ def endpoint_rows(*, url: str = ADDRESS, description: str = "Platform team of th
         endpoint=endpoint, event_id=event.id, event=event.event, state="delivered", tries=2, attempts=2,
         last_outcome="delivered", last_status=204, finished_at=now,
     )  # fmt: skip
+    sent = {"url": url, "header_names": "Authorization X-Team", "answered_after": 4300}
+    told = "content-type: text/html; charset=utf-8\nretry-after: 5\nx-request-id: " + "0123456789abcdef" * 8
+    # One from before these were kept.
     _attempt(delivered, 1, "refused", status=503, response="<h1>Busy</h1>" + "x" * 900)
-    _attempt(delivered, 2, "delivered", status=204)
+    _attempt(delivered, 2, "delivered", status=204, connected_after=12, secured_after=31, response_headers=told, **sent)
     failed = Delivery.objects.create(
         endpoint=endpoint, event_id=new_id(), event="member.role_changed", state="failed", tries=10, attempts=10,
         last_outcome="timed_out", finished_at=now,

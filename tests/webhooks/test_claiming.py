@@ -14,9 +14,9 @@ from orgs.models import Organization
 from tests.at_once import at_once
 from tests.cast import Cast
 from webhooks import claiming
+from webhooks.answers import Call
 from webhooks.claiming import LEASE, Claims
 from webhooks.models import Delivery, Endpoint
-from webhooks.sending import Call
 from webhooks.services.secrets import new_secret
 from webhooks.signing import keys_of
 

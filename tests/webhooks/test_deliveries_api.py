@@ -9,7 +9,7 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent, first_id_at
+from audit.models import AuditEvent, first_id_at, moment_of
 from audit.services import Target, record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import new_id
@@ -20,6 +20,7 @@ from tests.api.rows import everything
 from tests.cast import Cast
 from tests.webhooks.rows import Rows, endpoint_rows
 from webhooks import replaying
+from webhooks.events import ENDPOINT_ENABLED
 from webhooks.mail import mail_disabled
 from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEntry
 from webhooks.services import deliveries as services
@@ -235,7 +236,7 @@ def test_a_replay_repeats_what_failed_and_nothing_that_was_delivered(cast: Cast,
             )
         last = happened[-1].id
         outcomes = []
-        for start in (since, since, happened[3].created_at):  # as if its note of how far it came were lost
+        for start in (since, since, moment_of(happened[3].id)):  # as if its note of how far it came were lost
             in_progress(rows.endpoint, start, last)
             outcomes.append(replaying.replay(rows.endpoint.id))
         while outcomes[-1] == "more":
@@ -258,7 +259,7 @@ def test_a_replay_obeys_the_project_the_patterns_and_the_endpoint_s_own_age(cast
         # Its deliveries of the past are not what is missing.
         Endpoint.objects.update(project=cast.project, created_at=timezone.now())
         inside = happen(cast, KEY_RELEASED)
-        outside = record(KEY_RELEASED, actor=SYSTEM, data={"project": None})
+        outside = record(ENDPOINT_ENABLED, actor=SYSTEM, data={"project": None})
         unwanted = happen(cast, PROJECT_ARCHIVED, cast.project)
         in_progress(endpoint, timezone.now() - timedelta(days=1), unwanted.id)
         outcome = replaying.replay(endpoint.id)

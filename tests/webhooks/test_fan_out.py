@@ -9,7 +9,7 @@ from config.kernel.errors import Invalid
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import system_scope, tenant_scope
-from keys.events import KEY_CREATED
+from keys.events import KEY_RELEASED
 from orgs.models import Organization
 from projects.events import PROJECT_RESTORED
 from tests.at_once import at_once
@@ -77,7 +77,7 @@ def test_an_endpoint_of_a_project_gets_what_is_about_it(cast: Cast):
     endpoint = listening(cast.acme, "*", project=cast.project)
     reference = cast.project.public_id
     about = happen(cast.acme, target=Target("project", reference, "Rocket"))
-    naming = happen(cast.acme, KEY_CREATED, Target("key", "key_x", "Backend"), project=reference)
+    naming = happen(cast.acme, KEY_RELEASED, Target("key", "key_x", "Backend"), project=reference)
     happen(cast.acme)
     happen(cast.acme, target=Target("project", public_id("prj", cast.foreign_project.id), "Freight"))
     assert fan_out() == 4
@@ -87,7 +87,7 @@ def test_an_endpoint_of_a_project_gets_what_is_about_it(cast: Cast):
 def test_a_disabled_endpoint_gets_nothing_and_the_outbox_is_emptied(cast: Cast):
     enabled = listening(cast.acme, "project.*")
     disabled = listening(cast.acme, "*", state="disabled", disabled_cause="by_hand")
-    happen(cast.acme, KEY_CREATED, project=None)
+    happen(cast.acme, KEY_RELEASED, project=cast.project.public_id)
     happen(cast.acme)
     assert fan_out() == 2
     assert (len(got(enabled)), got(disabled)) == (1, [])

@@ -13,10 +13,10 @@ from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
 from tests.webhooks.conftest import Webhooks
 from webhooks import claiming, recording
+from webhooks.answers import Answer, Call
 from webhooks.fan_out import fan_out
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.recording import Result, record_results
-from webhooks.sending import Answer, Call
 from webhooks.services import endpoints
 
 DAY = timedelta(days=1)

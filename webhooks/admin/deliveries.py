@@ -1,5 +1,6 @@
 """Staff pages of deliveries. What is sent and what receivers answer is for their organization alone."""
 
+from django.contrib import admin
 from django.db.models import QuerySet
 
 from config.kernel.identifiers import parse_public_id
@@ -8,8 +9,9 @@ from config.kernel.staff import Outcome, StaffAction
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.admin.organizations import OfOrganizationAdmin
 from webhooks.admin.endpoints import OfEndpointAdmin
-from webhooks.models import Delivery
+from webhooks.models import Attempt, Delivery
 from webhooks.services.deliveries import replay_delivery
+from webhooks.services.targets import told_url
 
 
 def replay(*, actor: StaffPrincipal, row: Delivery) -> Outcome:
@@ -61,7 +63,26 @@ class AttemptAdmin(OfOrganizationAdmin):
     list_display = ("number", "delivery", "organization", "outcome", "status", "milliseconds", "created_at")
     list_select_related = ("delivery",)
     search_help_text = "A public id of a delivery (whd_…) or an organization (org_…)"
-    fields = ("number", "delivery", "organization", "outcome", "status", "milliseconds", "detail", "created_at")
+    fields = (
+        "number",
+        "delivery",
+        "organization",
+        "address",
+        "header_names",
+        "outcome",
+        "status",
+        "milliseconds",
+        "connected_after",
+        "secured_after",
+        "answered_after",
+        "detail",
+        "created_at",
+    )
+
+    @admin.display(description="Address")
+    def address(self, row: Attempt) -> str:
+        """Where it went, as far as that is no secret."""
+        return told_url(row.url) if row.url else ""
 
     def narrow(self, rows: QuerySet, word: str) -> QuerySet:
         delivery_id = parse_public_id("whd", word)

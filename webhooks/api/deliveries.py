@@ -57,8 +57,9 @@ class DeliveryAttempts(ApiView):
 
     @listing("list_webhook_attempts", AttemptRecord, query=PagedQuery)
     def get(self, request: Request, organization: str, delivery: str) -> Response:
-        """Each attempt with its outcome, its time and the beginning of the response, newest first."""
-        return self.page(Attempt.objects.filter(delivery=delivery_of(delivery)), AttemptRecord)
+        """Each attempt with what it sent, its outcome, its time and the beginning of the response, newest first."""
+        attempts = Attempt.objects.filter(delivery=delivery_of(delivery)).select_related("delivery")
+        return self.page(attempts, AttemptRecord)
 
 
 class DeliveryReplay(ApiView):

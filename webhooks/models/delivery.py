@@ -10,6 +10,7 @@ from config.kernel.tenancy.models import TenantForeignKey, TenantManager, Tenant
 from webhooks.models.endpoint import Endpoint
 
 RESPONSE_LENGTH = 4096
+USER_AGENT = "Tenantry"
 
 
 class DeliveryQuerySet(TenantQuerySet["Delivery"]):
@@ -158,6 +159,32 @@ class Attempt(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"
+
+    @property
+    def request_headers(self) -> dict[str, str | None]:
+        """What went along, by name; None for what is not told. Empty for an attempt from before that was kept.
+
+        Reads the delivery.
+        """
+        if not self.url:
+            return {}
+        return {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            "webhook-id": self.delivery.event_public_id,
+            "webhook-timestamp": str(int(self.created_at.timestamp())),
+            # Made of a secret, anew in each attempt, and kept nowhere.
+            "webhook-signature": None,
+            **dict.fromkeys(self.header_names.split()),
+        }
+
+    @property
+    def told_response_headers(self) -> dict[str, str]:
+        """Those of the answer that are kept, by name in lower case."""
+        found: dict[str, str] = {}
+        for name, _, value in (line.partition(": ") for line in self.response_headers.split("\n") if line):
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
 
     @property
     def succeeded(self) -> bool:

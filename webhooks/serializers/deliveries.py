@@ -49,6 +49,18 @@ class WholeDeliveryRecord(DeliveryRecord):
         return None if payload is None else payload.decode()
 
 
+class TimingRecord(Record):
+    """Milliseconds since an attempt began; null for what did not come about or was not kept."""
+
+    connected = serializers.IntegerField(
+        min_value=0, allow_null=True, source="connected_after", help_text="Null over a connection that stood already."
+    )
+    secured = serializers.IntegerField(
+        min_value=0, allow_null=True, source="secured_after", help_text="With TLS; null as before, and without TLS."
+    )
+    first_byte = serializers.IntegerField(min_value=0, allow_null=True, source="answered_after")
+
+
 class AttemptRecord(Record):
     """One attempt to deliver."""
 
@@ -57,7 +69,18 @@ class AttemptRecord(Record):
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     status = serializers.IntegerField(allow_null=True, help_text="What the receiver answered, if it did.")
     milliseconds = serializers.IntegerField(min_value=0)
+    timing = TimingRecord(source="*")
     detail = serializers.CharField(help_text="What went wrong, in a sentence; empty if nothing did.")
+    url = serializers.CharField(help_text="Where it went, whatever the address is now; empty if that was not kept yet.")
+    request_headers = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="What went along, the endpoint's own headers too; null for values that are not told.",
+    )
+    response_headers = serializers.DictField(
+        child=serializers.CharField(),
+        source="told_response_headers",
+        help_text="Of the answer: its type, server, Location, Retry-After and the like, and ids of the request.",
+    )
     response = serializers.CharField(help_text="The beginning of what was answered.")
     created_at = serializers.DateTimeField(help_text="When it began.")
 

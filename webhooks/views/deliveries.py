@@ -82,7 +82,7 @@ class DeliveryDetail(OfDelivery):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         delivery, now = self.delivery, timezone.now()
         near = delivery.due_at is not None and delivery.due_at < now + NEAR
-        listed = self.listed(Attempt.objects.filter(delivery=delivery))
+        listed = self.listed(Attempt.objects.filter(delivery=delivery).select_related("delivery"))
         context = {
             **self.context(),
             "delivery": delivery,

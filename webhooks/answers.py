@@ -1,0 +1,108 @@
+"""What is sent to a receiver, and what its answer, or libcurl's word that there is none, means."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pycurl
+
+from webhooks.models import Attempt
+
+NUL, REPLACEMENT = "\x00", "\ufffd"
+# Members of enumerations are looked up by a function, each time.
+DELIVERED = Attempt.Outcome.DELIVERED
+OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
+# Of the headers of an answer: those that help to find out what happened there, each cut after so many bytes.
+TOLD = frozenset({
+    b"allow", b"cf-ray", b"content-type", b"location", b"retry-after", b"server", b"www-authenticate",
+    b"x-amzn-requestid", b"x-correlation-id", b"x-request-id",
+})  # fmt: skip
+LONGEST_LINE, LONGEST_LINES = 300, 2000
+# libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
+_UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
+                        pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
+
+
+class Call(NamedTuple):
+    """A POST to make. `headers` as lines; `token` is the caller's own."""
+
+    url: str
+    headers: Sequence[str]
+    body: bytes
+    token: Any
+
+    def __repr__(self) -> str:
+        """Without the address and the headers, which may be secrets."""
+        return f"{type(self).__name__}({len(self.body)} bytes)"
+
+
+class Answer(NamedTuple):
+    """What became of a call. `status` is None without an answer, `retry_after` the seconds that it asked for.
+
+    The last four as Attempt keeps them.
+    """
+
+    call: Call
+    outcome: Attempt.Outcome
+    status: int | None
+    milliseconds: int
+    detail: str
+    response: str
+    retry_after: float
+    headers: str = ""
+    connected_after: int | None = None
+    secured_after: int | None = None
+    answered_after: int | None = None
+
+
+def judged(call: Call, status: int | None, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
+    """The status decides as soon as there is one, whatever becomes of the body."""
+    if status is None:
+        return without_answer(call, code, is_forbidden=is_forbidden)
+    if status < REDIRECT:
+        return DELIVERED, ""
+    if status < ERROR:
+        return Attempt.Outcome.REDIRECTED, f"The receiver answered {status}, and redirects are not followed."
+    if status == GONE:
+        return Attempt.Outcome.GONE, "The receiver answered 410: it wants no more."
+    return Attempt.Outcome.REFUSED, f"The receiver answered {status}."
+
+
+def without_answer(call: Call, code: int, *, is_forbidden: bool) -> tuple[Attempt.Outcome, str]:
+    """Tells no address: that would let customers read names of the operator's network."""
+    host = urlsplit(call.url).hostname
+    if is_forbidden:
+        detail = f"The host {host} is not at a public address, or the address does not begin with https://."
+        return Attempt.Outcome.FORBIDDEN, detail
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return Attempt.Outcome.TIMED_OUT, f"The host {host} did not answer in time."
+    if code in _UNTRUSTED:
+        detail = f"The certificate of {host} is not for that name, has expired, or no known authority has signed it."
+        return Attempt.Outcome.UNTRUSTED, detail
+    if code == pycurl.E_COULDNT_RESOLVE_HOST:
+        return Attempt.Outcome.UNREACHABLE, f"The host {host} has no address."
+    if code == pycurl.E_COULDNT_CONNECT:
+        return Attempt.Outcome.UNREACHABLE, f"The host {host} takes no connections."
+    return Attempt.Outcome.UNREACHABLE, f"The host {host} broke the connection off, or does not speak HTTP."
+
+
+def told(lines: list[bytes]) -> str:
+    """What is kept of the headers of the last answer; announcements of more come before it."""
+    found: list[str] = []
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            found.clear()
+        elif header := _told_line(line[:LONGEST_LINE]):
+            found.append(header)
+    return "\n".join(found)[:LONGEST_LINES]
+
+
+@lru_cache(maxsize=1000)
+def _told_line(line: bytes) -> str:
+    """The same ones come with every answer. Empty for what is not told."""
+    name, _, value = line.partition(b":")
+    name = name.lower()
+    if name not in TOLD:
+        return ""
+    return f"{name.decode()}: {value.strip().decode(errors='replace').replace(NUL, REPLACEMENT)}"
