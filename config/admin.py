@@ -143,6 +143,10 @@ class StaffSite(UnfoldAdminSite):
         """The theme's search of model names, which nothing here links to."""
         raise Absent
 
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Django's search of rows for a form's field, which no form here has: nobody would be told of it."""
+        raise Absent
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """In the order of the house, and in words."""
         apps = {app["app_label"]: app for app in super().get_app_list(request, app_label)}

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from django.db import connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import Literal
 
@@ -22,6 +23,10 @@ APP_URL = os.environ["DATABASE_URL"]
 TRIES = 50
 # Rows that migrations write and that tests must find again after the tables were emptied.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+WRITERS = """
+SELECT grantee::regrole::text FROM pg_class, aclexplode(relacl)
+WHERE pg_class.oid = %s::regclass AND privilege_type = 'INSERT' AND grantee <> relowner
+"""
 SMALL_TABLE_BYTES = 256 * 1024
 
 
@@ -84,6 +89,18 @@ def _patiently(connection: psycopg.Connection, statement: str, refusal: type[psy
             time.sleep(0.1)
         else:
             return
+
+
+@contextmanager
+def closed(table: str) -> Iterator[None]:
+    """Nobody may write to that table, as if the database had only begun to come back."""
+    with owner_connection(connection.settings_dict["NAME"]) as owner:
+        roles = ", ".join(role for (role,) in owner.execute(WRITERS, [table]))
+        owner.execute(f"REVOKE INSERT ON {table} FROM {roles}")
+        try:
+            yield
+        finally:
+            owner.execute(f"GRANT INSERT ON {table} TO {roles}")
 
 
 def create_test_database(worker: str) -> str:

@@ -3,6 +3,7 @@
 The log lies above the kernel, so the function that records is named in settings (TENANTRY_STAFF_READ_RECORDER).
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ def staff_principal(request: HttpRequest) -> StaffPrincipal:
 
 def note_look(
     request: HttpRequest,
-    organization_id: UUID | None,
+    organization_ids: Iterable[UUID | None],
     *,
     what: str,
     kind: str,
@@ -33,15 +34,16 @@ def note_look(
     label: str,
     search: str = "",
 ) -> None:
-    """Says in an organization's own log that staff look at something of it, before they see it.
+    """Says in organizations' own logs that staff look at something of theirs, before they see it.
 
-    `what` is `object`, `list` or `download`. Without an organization nothing is said.
+    `what` is `object`, `list` or `download`. Of what belongs to no organization nothing is said.
     """
-    if organization_id in (None, INSTALLATION_ID):
+    whose = {each for each in organization_ids if each not in (None, INSTALLATION_ID)}
+    if not whose:
         return
     import_string(settings.TENANTRY_STAFF_READ_RECORDER)(
         actor=staff_principal(request),
-        organization_id=organization_id,
+        organization_ids=whose,
         what=what,
         kind=kind,
         reference=reference,
@@ -51,10 +53,10 @@ def note_look(
 
 
 class RecordedModelAdmin(ModelAdmin):
-    """Whoever looks at its lists that are narrowed to an organization is recorded; subclasses call `note_object`."""
+    """Whoever looks at its lists is recorded; subclasses call `note_object`."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list. Narrowed to an organization, it is on the organization's record who has looked."""
+        """The list. Each organization with a row on the page, or named by the search, has on record who has looked."""
         response = super().changelist_view(request, extra_context)
         listed = getattr(response, "context_data", None) or {}
         if isinstance(listed.get("cl"), ChangeList):
@@ -64,19 +66,15 @@ class RecordedModelAdmin(ModelAdmin):
     def _note_list(self, request: HttpRequest, listed: ChangeList) -> None:
         named = {parse_public_id("org", word) for word in listed.query.split()}
         named |= {_uuid(str(value)) for name, value in request.GET.items() if name in ("org_id", "org_id__exact")}
-        shown = {self.organization_of(row) for row in listed.result_list}
-        if listed.query or listed.has_active_filters:
-            named |= shown
-        for organization_id in named - {None}:
-            note_look(
-                request,
-                organization_id,
-                what="list",
-                kind=self.opts.model_name or "",
-                reference=self.opts.label_lower,
-                label=f"List of {self.opts.verbose_name_plural}",
-                search=listed.query,
-            )
+        note_look(
+            request,
+            named | {self.organization_of(row) for row in listed.result_list},
+            what="list",
+            kind=self.opts.model_name or "",
+            reference=self.opts.label_lower,
+            label=f"List of {self.opts.verbose_name_plural}",
+            search=listed.query,
+        )
 
     def organization_of(self, row: Any) -> UUID | None:
         """Whose row it is; None for what belongs to no organization."""
@@ -86,7 +84,7 @@ class RecordedModelAdmin(ModelAdmin):
         """Says that somebody looks at this one row."""
         note_look(
             request,
-            self.organization_of(row),
+            [self.organization_of(row)],
             what="object",
             kind=self.opts.model_name or "",
             reference=getattr(row, "public_id", str(row.pk)),

@@ -1,8 +1,7 @@
 """Who was refused at the gates is on the record of the organization that it was about, and of no other."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from projects.services import denials
 from projects.services.projects import create_project
 from tests.cast import Cast
 from tests.conftest import JSONClient
-from tests.database import owner_connection
+from tests.database import closed
 from tests.gateway import make_gateway, state
 from webhooks.fan_out import fan_out
 from webhooks.models import Delivery, OutboxEntry
@@ -337,18 +336,6 @@ def test_without_valkey_a_refusal_stays_one_and_is_written(api: Any, cast: Cast,
     assert asked(clients[0], "GET", f"{ACME}/invitations").status_code == 403
     assert asked(clients[1], "GET", ACME).status_code == 404
     assert [row.actor_id for row in denied(cast.acme)] == [cast.viewer.public_id, cast.outsider.public_id]
-
-
-@contextmanager
-def closed(table: str) -> Iterator[None]:
-    """Nobody may write to that table, as if the database had only begun to come back."""
-    role = connection.settings_dict["USER"]
-    with owner_connection(connection.settings_dict["NAME"]) as owner:
-        owner.execute(f"REVOKE INSERT ON {table} FROM {role}")
-        try:
-            yield
-        finally:
-            owner.execute(f"GRANT INSERT ON {table} TO {role}")
 
 
 def test_a_refusal_that_cannot_be_written_stays_one(api: Any, cast: Cast, caplog: pytest.LogCaptureFixture):
