@@ -6,15 +6,17 @@ Needs PyJWT (`pip install pyjwt[crypto]`) and Python 3.11.
 """
 
 import csv
-import hashlib
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import jwt
 
-FIELDS = ["id", "organization_id", "created_at", "event", "actor", "target", "result", "data"]
-FIELDS += ["ip", "user_agent", "request_id"]
+
+def require(holds, words):
+    if not holds:
+        sys.exit(words)
 
 
 def lines(folder):
@@ -23,18 +25,15 @@ def lines(folder):
         return
     for harmless in csv.DictReader((folder / "records.csv").open(encoding="utf-8", newline="")):
         row = {name: text[1:] if text.startswith("'") else text for name, text in harmless.items()}
-        for side in ("actor", "target"):
-            row[side] = {part: row[f"{side}_{part}"] for part in ("kind", "id", "label")}
-        yield row | {"sequence": int(row["sequence"]), "data": json.loads(row["data"]), "ip": row["ip"] or None}
+        who = {of: {part: row.pop(f"{of}_{part}") for part in ("kind", "id", "label")} for of in ("actor", "target")}
+        yield row | who | {"sequence": int(row["sequence"]), "data": json.loads(row["data"]), "ip": row["ip"] or None}
 
 
 def signed(statement, keys):
     header = jwt.get_unverified_header(statement)
     key = next((key for key in keys if key.key_id == header["kid"]), None)
-    if header.get("typ") != "audit-checkpoint+jwt" or key is None:
-        sys.exit(
-            "This is no checkpoint, or the key that signed it is not in keys.json: name the key set of its day too."
-        )
+    is_signed = key and header.get("typ") == "audit-checkpoint+jwt"
+    require(is_signed, "This is no checkpoint, or no key set has its key: name the key set of its day too.")
     return jwt.decode(statement, key, algorithms=["EdDSA"], options={"verify_iat": False})
 
 
@@ -42,33 +41,25 @@ def verify(folder, kept):
     manifest, keys = (json.loads((folder / name).read_text("utf-8")) for name in ("manifest.json", "keys.json"))
     own = [json.loads(line) for line in (folder / "checkpoints.jsonl").read_text("utf-8").splitlines()]
     given = [json.loads(Path(name).read_text("utf-8")) for name in kept]
-    sets = [*(one for one in given if "keys" in one), keys]
-    keys = [key for one in sets for key in jwt.PyJWKSet.from_dict(one).keys]
+    keys = [key for one in [*given, keys] if "keys" in one for key in jwt.PyJWKSet.from_dict(one).keys]
     statements = [signed(one["statement"], keys) for one in [*own, *given] if "keys" not in one]
     organization, first = manifest["organization"], manifest["range"]["first"]
-    if any(statement["organization"] != organization for statement in statements):
-        sys.exit(f"A checkpoint is not of {organization}.")
-    said = [(statement["sequence"], statement["digest"]) for statement in statements]
-    digest = bytes.fromhex(manifest["range"]["digest_before"])
-    start = hashlib.sha256(organization.encode()).hexdigest() if first == 1 else digest.hex()
-    if any(other != digest.hex() for other in [start, *(other for place, other in said if place == first - 1)]):
-        sys.exit(f"What lies before number {first} is not what was sealed.")
-    place, proven = first - 1, None
+    require({one["organization"] for one in statements} == {organization}, f"A checkpoint is not of {organization}.")
+    said = [(0, sha256(organization.encode()).hexdigest()), *((one["sequence"], one["digest"]) for one in statements)]
+    place, digest = first - 1, bytes.fromhex(manifest["range"]["digest_before"])
+    before = {other for sequence, other in said if sequence == place}
+    require(before <= {digest.hex()}, f"What lies before number {first} is not what was sealed.")
     for record in lines(folder):
         place += 1
-        if record["sequence"] != place:
-            sys.exit(f"Number {place} is missing, or not in its place: {record['id']} stands there.")
-        content = {name: record[name] for name in FIELDS}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        digest = hashlib.sha256(digest + text.encode()).digest()
-        if digest.hex() != record["digest"]:
-            sys.exit(f"Number {place}, {record['id']}, is not what was sealed.")
-        if any(digest.hex() != other for sequence, other in said if sequence == place):
-            sys.exit(f"A checkpoint says otherwise of number {place}: what lies before it was written anew.")
-        proven = place if any(sequence == place for sequence, _ in said) else proven
-    ahead = max(sequence for sequence, _ in said)
-    if ahead > place or proven != place:
-        sys.exit(f"This export ends at number {place}, but a checkpoint says that the log went on to number {ahead}.")
+        require(record.pop("sequence") == place, f"Number {place} is missing: {record['id']} stands in its place.")
+        sealed = record.pop("digest")
+        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = sha256(digest + text.encode()).digest()
+        require(digest.hex() == sealed, f"Number {place}, {record['id']}, is not what was sealed.")
+        there = {other for sequence, other in said if sequence == place}
+        require(there <= {sealed}, f"A checkpoint says otherwise of number {place}: all before it was written anew.")
+    words = f"This export ends at number {place}, but a checkpoint says that the log went on to number {max(said)[0]}."
+    require(max(said)[0] == place, words)
     return f"Numbers {first} to {place} of {organization} are as they were sealed."
 
 

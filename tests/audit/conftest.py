@@ -1,4 +1,4 @@
-"""Logs with old months."""
+"""Logs to export, and logs with old months."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,11 +7,19 @@ import pytest
 from django.db import connection
 
 from config.kernel.tenancy.scope import INSTALLATION_ID
-from tests.audit.months import NEXT, OLD, name_of, tell_database, write_at
+from tests.audit.months import NEXT, OLD, dropped_by, name_of, tell_database, write_at
 from tests.audit.test_sealing import seal_everything, write
 from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper
 from tests.database import owner_connection
+
+
+@pytest.fixture
+def log(committed_cast: Cast) -> Cast:
+    for _ in range(4):
+        write(committed_cast.acme.id, 3)
+    seal_everything()
+    return committed_cast
 
 
 @pytest.fixture
@@ -37,3 +45,11 @@ def months(committed_cast: Cast) -> Iterator[Cast]:
         for month in (OLD, NEXT):
             owner.execute(f"DROP TABLE IF EXISTS {name_of(month)}")
     tell_database()
+
+
+@pytest.fixture
+def dropped(months: Cast) -> Cast:
+    """Both old months are dropped, and the logs have sealed their own records of that."""
+    dropped_by(months)
+    seal_everything()
+    return months

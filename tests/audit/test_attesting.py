@@ -6,7 +6,6 @@ import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,76 +17,26 @@ from audit import attesting
 from audit.beginnings import Trust, read_beginning
 from audit.chain import COLUMNS, canonical, moment_text, next_digest
 from audit.checkpoints import make_checkpoint, make_checkpoints, read_statement, state_beginning
-from audit.models import AuditBeginning, AuditCheckpoint, AuditEvent, AuditSeal, Sealer, first_id_at
+from audit.models import AuditBeginning, AuditEvent, AuditSeal, Sealer, first_id_at
 from audit.services.checkpoints import sign_checkpoint
 from audit.tasks import drop_expired
 from audit.verifying import _rows
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
-from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
+from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 from keys import signing
 from keys.models import SigningKey
 from orgs.management.audit_evidence import INSTALLATION
 from tests.audit.archives import made, script, unpacked
-from tests.audit.months import NEXT, OLD, dropped_by, late_one_dropped, month_before, name_of, shorter
+from tests.audit.attestations import attestations, attested, beginnings, kept_now, of, withdraw
+from tests.audit.months import NEXT, OLD, month_before, name_of, shorter
 from tests.audit.test_partitions import partitions
-from tests.audit.test_sealing import seal_everything, write
+from tests.audit.test_sealing import seal_everything
 from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper, verified
 
 LOGS = {"acme", "globex", INSTALLATION}
 ITS_LOG = "org_id = (SELECT org_id FROM audit_seal WHERE id = %s)"
-
-
-def attested(*arguments: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the command ended well, and its answer for each log that it concerns, by name."""
-    out = io.StringIO()
-    done = True
-    try:
-        call_command("attest_audit", *arguments, "--json", stdout=out, stderr=io.StringIO())
-    except CommandError:
-        done = False
-    answer = json.loads(out.getvalue())
-    assert answer["done"] == done
-    return done, {row["organization"]: row for row in answer["organizations"]}
-
-
-def withdraw() -> str:
-    """As the operator does; the kid of the key that signed until now."""
-    row = SigningKey.objects.get(signs_from__isnull=False, signs_until=None, withdrawn_at=None)
-    call_command(
-        "rotate_signing_key", "--withdraw", row.public_id, "--reason", "found on a laptop", stderr=io.StringIO()
-    )
-    signing.forget()
-    return row.kid
-
-
-def kept_now(folder: Path) -> list[str]:
-    """What everybody keeps: a checkpoint of each log, and the key set; as arguments."""
-    make_checkpoints()
-    with system_scope("test"):
-        statements = [row.statement for row in AuditCheckpoint.objects.order_by("id")]
-    (folder / "kept.txt").write_text("\n".join(statements))
-    (folder / "keys.json").write_text(json.dumps({"keys": signing.published()}))
-    return ["--checkpoint", str(folder / "kept.txt"), "--keys", str(folder / "keys.json")]
-
-
-def beginnings() -> list[tuple[Any, ...]]:
-    with system_scope("test"):
-        return list(AuditBeginning.objects.order_by("id").values_list("org_id", "sequence", "edition", "statement"))
-
-
-def attestations(organization: UUID) -> list[AuditEvent]:
-    with tenant_scope(organization):
-        return list(AuditEvent.objects.filter(event="audit_log.attested").order_by("id"))
-
-
-@pytest.fixture
-def dropped(months: Cast) -> Cast:
-    """Both old months are dropped, and the logs have sealed their own records of that."""
-    dropped_by(months)
-    seal_everything()
-    return months
 
 
 def test_after_a_signing_key_was_compromised_everything_goes_on_with_the_next_one(months: Cast, tmp_path: Path):
@@ -155,10 +104,6 @@ def test_after_a_signing_key_was_compromised_everything_goes_on_with_the_next_on
     (folder / "mine.json").write_text(json.dumps({"statement": acme}))
     assert script(folder, "mine.json").returncode == 1
     assert script(folder, "mine.json", "../keys.json").returncode == 0
-
-
-def of(statement: str) -> UUID:
-    return read_statement(statement).organization_id
 
 
 def test_a_quiet_log_gets_another_checkpoint_when_a_key_was_withdrawn(committed_cast: Cast):
@@ -361,90 +306,3 @@ def test_a_month_that_is_dropped_between_looking_and_signing_is_left_alone(dropp
     thread.join()
     assert (found[0].state, "meanwhile" in found[0].words) == ("refused", True)
     assert attestations(dropped.acme.id) == []
-
-
-# -- months that an older version dropped ----------------------------------------------------------------------------
-@pytest.fixture
-def unsigned(months: Cast) -> Cast:
-    """Number 11 of Acme went with its month, though it was sealed late; no version said so."""
-    late_one_dropped(months)
-    tamper("DELETE FROM audit_event WHERE event = 'audit_log.shortened'")
-    tamper(r"UPDATE audit_beginning SET statement = split_part(statement, E'\n', 1)")
-    seal_everything()
-    return months
-
-
-def record_at(cast: Cast, place: int) -> str:
-    with tenant_scope(cast.acme.id):
-        return AuditSeal.objects.get(sequence=place).record_id
-
-
-def test_late_records_that_an_older_version_dropped_are_vouched_for_by_name(unsigned: Cast):
-    late = record_at(unsigned, 11)
-    finding = verified("acme")[1]["acme"]["finding"]
-    assert (finding["kind"], finding["record"]) == ("removed", late)
-    done, found = attested("acme", "--dropped", late, "--unproven", "--reason", "It was of a dropped month.")
-    assert (done, found["acme"]["state"], found["acme"]["proven"]) == (True, "signed", False)
-    assert attestations(unsigned.acme.id)[0].data["records"] == [late]
-    seal_everything()
-    assert verified("acme")[0]
-    write(unsigned.acme.id)
-    # What was named keeps its digest, so the record before it cannot be changed with its link.
-    with tenant_scope(unsigned.acme.id):
-        before = AuditSeal.objects.get(sequence=10).id
-    tamper("UPDATE audit_event SET actor_label = 'x' WHERE id = %s", before)
-    assert verified("acme")[0] is False
-
-
-def test_only_late_records_of_dropped_months_can_be_vouched_for(unsigned: Cast):
-    late, other = record_at(unsigned, 11), record_at(unsigned, 9)
-    tamper("DELETE FROM audit_event WHERE id = (SELECT id FROM audit_seal WHERE org_id = %s AND sequence = 9)",
-           unsigned.acme.id)  # fmt: skip
-    before = beginnings()
-    for named, words in (
-        ([late], "removed: number 9"),
-        ([late, other], "removed: number 9"),
-        ([other], "removed: number 9"),
-    ):
-        arguments = [part for one in named for part in ("--dropped", one)]
-        done, found = attested("acme", *arguments, "--unproven", "--reason", "sure")
-        assert (done, words in found["acme"]["refusal"]) == (False, True), found["acme"]["refusal"]
-    assert beginnings() == before
-    with pytest.raises(CommandError, match="Name the organization"):
-        call_command("attest_audit", "--dropped", late, stderr=io.StringIO())
-
-
-def test_a_late_record_is_not_vouched_for_where_the_log_says_what_was_dropped(dropped: Cast):
-    with tenant_scope(dropped.acme.id):
-        removed = AuditSeal.objects.get(sequence=8).id
-    old = UUID(int=first_id_at(OLD).int | 7 << 76 | 2 << 62 | 99)
-    tamper("DELETE FROM audit_event WHERE id = %s", removed)
-    tamper("UPDATE audit_seal SET id = %s WHERE id = %s", old, removed)
-    done, found = attested("acme", "--dropped", public_id("evt", old), "--unproven", "--reason", "sure")
-    assert not done
-    assert "says otherwise of where the log begins" in found["acme"]["refusal"]
-    assert attestations(dropped.acme.id) == []
-
-
-def test_the_log_says_itself_when_its_oldest_records_were_dropped(months: Cast):
-    late_one_dropped(months)
-    with tenant_scope(months.acme.id):
-        rows = list(AuditEvent.objects.filter(event="audit_log.shortened").order_by("id"))
-    assert [(row.data["before"], row.data["sequence"], row.data["late"]) for row in rows] == [
-        (moment_text(NEXT), 3, 1), (moment_text(month_before(6)), 6, 1),
-    ]  # fmt: skip
-    assert {row.actor_kind for row in rows} == {"system"}
-
-
-def test_a_log_with_nothing_left_but_that_record_gets_no_other_for_it(months: Cast):
-    tamper("DELETE FROM audit_event WHERE org_id = %s AND id >= %s", months.globex.id, first_id_at(NEXT))
-    tamper("DELETE FROM audit_seal WHERE org_id = %s AND sequence > 3", months.globex.id)
-    with tenant_scope(months.globex.id):
-        record_id = UUID(int=first_id_at(NEXT).int | 7 << 76 | 2 << 62 | 5)
-        AuditEvent.objects.create(id=record_id, event="audit_log.shortened", data={"before": moment_text(OLD)})
-    seal_everything()
-    dropped_by(months)
-    with tenant_scope(months.globex.id):
-        assert AuditEvent.objects.filter(event="audit_log.shortened").count() == 1
-    seal_everything()
-    assert verified("globex")[0]

@@ -24,7 +24,7 @@ MISTAKES = {
         {"project": PROJECT, "plaintext": SECRET},
         "plaintext is not declared",
     ),
-    "no data at all": (KEY_REVOKED, None, "project is missing"),
+    "no data at all": (KEY_REVOKED, None, "missing project"),
     "null": (KEY_LEAKED, {**LEAK, "url": SECRET, "action": None}, "action is not what is declared"),
     "another type": (KEY_REVOKED, {"project": [SECRET]}, "project is not what is declared: id prj_"),
     "no such choice": (KEY_LEAKED, {**LEAK, "action": SECRET}, "action is not .*: revoke, quarantine or report"),
