@@ -29,8 +29,10 @@ def calling_key(environ: dict[str, Any], permission: str, now: float, *, may_wai
     rate limit. A claim of X-Organization-Id is rare enough for the full path to compare.
     """
     text = presented(environ)
-    look_up = cache.get if may_wait else cache.kept
-    key = look_up(hashlib.sha256(text.encode()).digest()) if text else None
+    if text is None:
+        return None
+    digest = hashlib.sha256(text.encode()).digest()
+    key = cache.get(digest) if may_wait else cache.kept(digest)
     if (
         key is None
         or key.family.kind != SECRET
@@ -46,8 +48,12 @@ def calling_key(environ: dict[str, Any], permission: str, now: float, *, may_wai
         if key.terms.rate is not None and not (may_wait and take(key, 1).is_granted):
             return None
     recorder.note(key, environ.get(ADDRESS_HEADER), now)
-    environ[NOTED] = True
     return key
+
+
+def left(environ: dict[str, Any]) -> None:
+    """Leaves a request to the full path after its key was found, and its use counted."""
+    environ[NOTED] = True
 
 
 def presented(environ: dict[str, Any]) -> str | None:

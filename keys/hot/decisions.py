@@ -33,7 +33,7 @@ from keys.decisions.wire import (
     question_of,
 )
 from keys.facts import KeyFacts
-from keys.hot.callers import calling_key
+from keys.hot.callers import calling_key, left
 from keys.hot.decision_facts import Answers, cache
 
 EVALUATE = Permission.ACCESS_EVALUATE.value
@@ -58,7 +58,7 @@ def evaluate(environ: dict[str, Any], body: bytes) -> Answer | None:
     if key is None:
         return None
     if question.subject == (KEY, key.public_id):
-        return None
+        return left(environ)
     organization = key.project.organization.public_id
     generation, answers = cache.generation, cache.answers(organization, key.project.public_id)
     if answers is not None and body in answers:
@@ -67,7 +67,7 @@ def evaluate(environ: dict[str, Any], body: bytes) -> Answer | None:
     maker = installed_maker()
     # Whatever may ask the database does so in the organization's scope, on the way that batches take.
     if facts is None or maker is None or not getattr(maker, "is_pure", False):
-        return _answer(environ, body, _single, key)
+        return _answer(environ, body, _single, key) or left(environ)
     told = answer(question, caller=caller_of_key(key), facts=facts, maker=maker)
     written = orjson.dumps(told)
     if answers is not None and is_lasting(question, told, facts, maker):
@@ -110,7 +110,7 @@ def _answer(
     key = key or _caller(environ)
     if key is None:
         return None
-    return _answered(key, batch)
+    return _answered(key, batch) or left(environ)
 
 
 def _answered(key: KeyFacts, batch: Batch) -> Answer | None:

@@ -10,7 +10,7 @@ from config.kernel.errors import AuthFailure, Invalid, QuotaExceeded, Unavailabl
 from config.kernel.hot import ACCEPTED, Answer
 from config.kernel.permissions import Permission
 from config.kernel.problems import PROBLEM_TYPE
-from keys.hot.callers import calling_key, presented
+from keys.hot.callers import calling_key, left, presented
 from keys.tracking.events import Event, read_events
 from keys.tracking.intake import submit
 from keys.tracking.writing import Source, Submission
@@ -59,10 +59,10 @@ def track_events(environ: dict[str, Any], body: bytes) -> Answer | None:
         if tracked is None:
             sent = read_request(environ, body)
             tracked = submit(Submission(*sent)) if sent is not None else None
-        if tracked is None:
-            return None
+            if tracked is None:
+                return left(environ) if sent is not None else None
     except (AuthFailure, QuotaExceeded):
-        return None
+        return left(environ)
     except Unavailable as error:
         status = HTTPStatus(error.status)
         return f"{status.value} {status.phrase}", orjson.dumps(error.problem()), [("Content-Type", PROBLEM_TYPE)]

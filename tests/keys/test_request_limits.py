@@ -13,6 +13,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from keys.models import Key
 from keys.services.keys import create_key
 from keys.services.terms import RateLimit
+from orgs import plans
 from orgs.changes import feed
 from projects.models import UsageMonth
 from tests.api.rows import everything
@@ -98,15 +99,25 @@ def test_a_page_may_read_that_its_key_is_used_up(cast: Cast):
     assert answers[1]["Access-Control-Allow-Origin"] == "https://shop.example.com"
 
 
-def test_a_request_that_the_fast_path_leaves_to_the_full_one_counts_once(committed_cast: Cast):
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [(EVALUATE, "200"), ("/access/v1/evaluations", "200"), (TRACK, "429")],
+    ids=["about itself", "itself in a batch", "beyond the quota"],
+)
+def test_a_request_that_the_fast_path_leaves_to_the_full_one_counts_once(
+    committed_cast: Cast, monkeypatch: pytest.MonkeyPatch, path: str, passed: str
+):
+    small = {**plans.DEFAULTS, "free": plans.Plan("free", ("core",), domains=3, events=0, audit_days=90)}
+    monkeypatch.setattr(plans, "plans", lambda: small)
     key, plaintext = limited(committed_cast, 2)
-    application, statuses = opened(get_wsgi_application()), []
+    bodies = {EVALUATE: question(key), "/access/v1/evaluations": {"evaluations": [question(key)] * 2}, TRACK: EVENTS}
+    application, answers = opened(get_wsgi_application()), []
     feed.read()
     for _ in range(3):
-        body = json.dumps(question(key)).encode()
-        sent = environ_of(EVALUATE, body, {"HTTP_AUTHORIZATION": f"Bearer {plaintext}"})
-        b"".join(application(sent, lambda status, headers: statuses.append(status[:3])))
-    assert statuses == ["200", "200", "429"]
+        sent = environ_of(path, json.dumps(bodies[path]).encode(), {"HTTP_AUTHORIZATION": f"Bearer {plaintext}"})
+        told = b"".join(application(sent, lambda status, headers: answers.append(status[:3])))
+    assert answers == [passed, passed, "429"]
+    assert json.loads(told)["code"] == "rate_limited"
 
 
 def test_of_many_at_once_exactly_as_many_pass_as_may(committed_cast: Cast):
