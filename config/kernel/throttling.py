@@ -112,10 +112,16 @@ def may_try(what: str, who: str, *, limit: str) -> bool:
 
 
 def require_try(what: str, who: str, *, limit: str) -> None:
-    """Counts one try like `may_try`. Raises RateLimited, which says when the next one is free."""
-    if may_try(what, who, limit=limit):
-        return
-    window = _limiter(settings.CACHES["default"]["LOCATION"]).get_window_stats(parse(limit), what, who)
+    """Counts one try like `may_try`.
+
+    Raises RateLimited, which says when the next one is free, and Unavailable when Redis does not answer.
+    """
+    try:
+        if may_try(what, who, limit=limit):
+            return
+        window = _limiter(settings.CACHES["default"]["LOCATION"]).get_window_stats(parse(limit), what, who)
+    except redis.RedisError:
+        raise Unavailable from None
     raise RateLimited(max(1, math.ceil(window.reset_time - time.time())))
 
 

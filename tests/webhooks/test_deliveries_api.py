@@ -128,6 +128,23 @@ def test_a_disabled_endpoint_gets_no_test_and_no_replay(api, cast: Cast, rows: R
     assert everything() == before
 
 
+def test_while_nobody_can_count_who_asks_nothing_is_sent_and_the_answer_says_to_come_again(
+    api, cast: Cast, rows: Rows, settings
+):
+    client = api(cast.admin)
+    client.get(path_of(rows))  # the token is known by now
+    before = everything()
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    for path, body in (
+        (path_of(rows, "/test"), None),
+        (path_of(rows, "/replay"), {"since": timezone.now().isoformat()}),
+        (f"{DELIVERIES}/{rows.delivered.public_id}/replay", None),
+    ):
+        answer = client.post(path, body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert everything() == before
+
+
 def test_tests_are_not_for_hammering(api, cast: Cast, rows: Rows):
     client = api(cast.admin)
     for _ in range(20):
