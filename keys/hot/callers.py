@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
+from config.kernel.hot import Answer
 from config.kernel.middleware import client_address_of
 from keys.facts import NO_TERMS, KeyFacts, address_allowed
 from keys.hot.cache import cache
@@ -51,9 +52,10 @@ def calling_key(environ: dict[str, Any], permission: str, now: float, *, may_wai
     return key
 
 
-def left(environ: dict[str, Any]) -> None:
-    """Leaves a request to the full path after its key was found, and its use counted."""
+def left(environ: dict[str, Any]) -> Answer | None:
+    """Leaves a request to the full path after its key was found, and its use counted: no answer."""
     environ[NOTED] = True
+    return None
 
 
 def presented(environ: dict[str, Any]) -> str | None:
