@@ -186,7 +186,7 @@ def misfit(fields: Mapping[str, Field], needed: frozenset[str], data: Mapping[st
         if not field.accepts(value):
             return f"{name} is not what is declared: {field.all_words}"
     missing = needed - data.keys()
-    return f"{', '.join(sorted(missing))} is missing" if missing else None
+    return f"missing {', '.join(sorted(missing))}" if missing else None
 
 
 def _is_text(value: Any) -> bool:

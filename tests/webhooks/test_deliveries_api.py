@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit.models import AuditEvent, first_id_at, moment_of
 from audit.services import Target, record
+from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
@@ -20,7 +21,6 @@ from tests.api.rows import everything
 from tests.cast import Cast
 from tests.webhooks.rows import Rows, endpoint_rows
 from webhooks import replaying
-from webhooks.events import ENDPOINT_ENABLED
 from webhooks.mail import mail_disabled
 from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEntry
 from webhooks.services import deliveries as services
@@ -276,7 +276,7 @@ def test_a_replay_obeys_the_project_the_patterns_and_the_endpoint_s_own_age(cast
         # Its deliveries of the past are not what is missing.
         Endpoint.objects.update(project=cast.project, created_at=timezone.now())
         inside = happen(cast, KEY_RELEASED)
-        outside = record(ENDPOINT_ENABLED, actor=SYSTEM, data={"project": None})
+        outside = record(KEY_RELEASED, actor=SYSTEM, data={"project": public_id("prj", new_id())})
         unwanted = happen(cast, PROJECT_ARCHIVED, cast.project)
         in_progress(endpoint, timezone.now() - timedelta(days=1), unwanted.id)
         outcome = replaying.replay(endpoint.id)
