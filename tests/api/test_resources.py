@@ -185,6 +185,24 @@ def test_a_key_touches_nothing_outside_of_its_project(api, cast, make, other):
     assert [row["name"] for row in api(key).get(f"{RESOURCES}?service=warehouse").json()["data"]] == ["shared"]
 
 
+def test_a_name_that_another_project_took_first_is_denied_until_people_give_it_back(api, cast, make, other):
+    """To the product, whoever is asked about: it never takes the other project's roles for its own."""
+    _, key = make.secret_key("manage_schemas", "access:evaluate")
+    with tenant_scope(cast.acme.id):
+        taken = register_resource(actor=SYSTEM, service="billing", kind="invoice", name="7", project_id=other.id)
+    question = {
+        "subject": {"type": "user", "id": cast.owner.public_id},
+        "action": {"name": "view_org"},
+        "resource": {"type": "resource", "id": taken.trn},
+    }
+    body = {"service": "billing", "kind": "invoice", "name": "7"}
+    assert api(key).post(RESOURCES, body).json()["code"] == "resource_taken"
+    assert api(key).post("/access/v1/evaluation", question).json() == {"decision": False}
+    assert api(cast.admin).post(RESOURCES, {**body, "project": "rocket"}).status_code == 200
+    assert api(key).post(RESOURCES, body).status_code == 200
+    assert api(key).post("/access/v1/evaluation", question).json()["decision"] is True
+
+
 def test_a_key_without_the_permission_registers_nothing(api, cast, make):
     _, key = make.secret_key("view_org", "manage_apps")
     before = everything()
