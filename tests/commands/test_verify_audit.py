@@ -286,6 +286,55 @@ def test_a_retired_key_still_counts_and_a_withdrawn_one_does_not(log: Log):
         call_command("verify_audit", "--checkpoint", str(log.kept))
 
 
+def key_set(log: Log, *rows: Any) -> str:
+    """A key set that was kept elsewhere: of these keys, or what is published now."""
+    file = log.kept.with_name(f"keys{len(rows)}.json")
+    file.write_text(json.dumps({"keys": [signing._published(row) for row in rows] or signing.published()}))
+    return str(file)
+
+
+def test_with_key_sets_that_were_kept_elsewhere_the_keys_in_the_database_prove_nothing(log: Log):
+    keys = key_set(log)
+    # Whoever has all of the database writes the log anew, and signs it with a key of their own in place of ours.
+    tamper("UPDATE audit_event SET actor_label = 'Somebody else' WHERE id = %s", log.ids[5])
+    tamper("DELETE FROM audit_seal WHERE org_id = %s", log.cast.acme.id)
+    tamper("TRUNCATE audit_sealer")
+    tamper("DELETE FROM keys_signing_key")
+    signing.forget()
+    seal_everything()
+    make_checkpoints()
+    assert verified()[1]["acme"]["finding"] is None
+    with pytest.raises(CommandError, match="no checkpoint that was signed here"):
+        call_command("verify_audit", "--checkpoint", str(log.kept), stderr=io.StringIO())
+    holds, answers, _ = verified("acme", "--keys", keys)
+    assert (holds, answers["acme"]["checkpoints"], answers["acme"]["untrusted_checkpoints"]) == (True, 0, 1)
+    holds, answers, _ = verified("acme", "--checkpoint", str(log.kept), "--keys", keys)
+    assert (holds, answers["acme"]["finding"]["kind"]) == (False, "rewritten")
+
+
+def test_a_checkpoint_whose_key_is_in_none_of_the_kept_key_sets_is_refused_with_what_to_do(log: Log):
+    other = SigningKey.objects.get(signs_from=None)
+    with pytest.raises(CommandError, match="name the key set of its day too"):
+        call_command("verify_audit", "--checkpoint", str(log.kept), "--keys", key_set(log, other), stderr=io.StringIO())
+    # Of several, any may have it.
+    assert verified("acme", "--checkpoint", str(log.kept), "--keys", key_set(log, other), "--keys", key_set(log))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x", "no key set"), ("[]", "no key set"), ('{"keys": [{"kid": "a"}]}', "no key set"),
+        ('{"keys": []}', "empty"), ('{"keys": [{"kid": "%s", "x": "AAAA"}]}', "another key"),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_key_set_or_another_key_is_refused(log: Log, text: str, words: str):
+    kid = signing.published()[0]["kid"]
+    (log.kept.with_name("odd.json")).write_text(text % kid if "%s" in text else text)
+    arguments = ["--keys", key_set(log), "--keys", str(log.kept.with_name("odd.json"))]
+    with pytest.raises(CommandError, match=words):
+        call_command("verify_audit", *arguments, stderr=io.StringIO())
+
+
 @pytest.mark.parametrize("text", ["x", "{}", "[1]", '{"data": [{"statement": "x"}]}', "{", "eyJhbGciOiJub25lIn0.e30."])
 def test_a_file_that_holds_no_checkpoint_is_refused(log: Log, text: str):
     log.kept.write_text(text)
