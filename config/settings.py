@@ -229,7 +229,7 @@ TENANTRY_USAGE_EVENT_DAYS = environment.number(
 environment.section("Pages")
 TENANTRY_PAGE_LICENCES = environment.number(
     "TENANTRY_PAGE_LICENCES",
-    60,
+    600,
     "How many licences a minute each web process gives with one publishable key to one address (an IPv6 address counts "
     "with its whole /64); 0 is no limit.",
     validate=Range(min=0, max=1_000_000),
