@@ -91,6 +91,7 @@ class KeyDetail(Page):
     def get(self, request: HttpRequest, key: str, **kwargs: Any) -> HttpResponse:
         row = key_of(self.admission, key)
         beyond = (row.permission_set & PERSONAL_PERMISSIONS) - self.admission.permissions
+        may_rotate = Permission.MANAGE_KEYS in self.admission.permissions and not beyond
         return self.show(
             {
                 "section": "keys",
@@ -101,7 +102,8 @@ class KeyDetail(Page):
                     (name, json.dumps(row.metadata[name], ensure_ascii=False)) for name in sorted(row.metadata)
                 ],
                 "permissions_of_key": [(p.value, DESCRIPTIONS[p]) for p in sorted(row.permission_set)],
-                "may_rotate": Permission.MANAGE_KEYS in self.admission.permissions and not beyond,
+                "may_rotate": may_rotate,
+                "may_change": may_rotate and row.state not in (Key.State.REVOKED, Key.State.EXPIRED),
             }
         )
 

@@ -191,7 +191,8 @@ def test_metadata_are_shown_and_changed_and_the_ledger_is_told_their_names(cast:
     assert everything() == before, "nothing was changed"
     assert browser.post(page, filled_in(browser.get(page), metadata=" ")).status_code == 302
     assert key_now(cast).metadata == {}
-    assert "Told to whoever verifies" not in text_of(browser.get(key_address(cast)))
+    assert "None: give it names and values" in text_of(browser.get(key_address(cast)))
+    assert "Told to whoever verifies" not in text_of(browse(cast.viewer).get(key_address(cast)))
 
 
 def test_what_is_wrong_with_metadata_is_said_beside_what_was_typed(cast: Cast, browse: Any):
