@@ -19,7 +19,7 @@ from audit.beginnings import Beginning, Trust, read_beginning, recorded_as
 from audit.chain import COLUMNS, canonical, next_digest
 from audit.checkpoints import Statement, UnknownKey, read_statement
 from audit.findings import Finding, Kind
-from audit.models import AuditCheckpoint, Sealer, first_id_at
+from audit.models import AuditCheckpoint, AuditSeal, Sealer, first_id_at
 from audit.sealing import current_snapshot
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import parse_public_id, public_id
@@ -55,6 +55,7 @@ class Report:
 
     `unconfirmed` counts the kept checkpoints from before the beginning, of which nothing is left; `recorded_at` is the
     number of the record with which the log itself says that it begins there, None without; `waiting` are not sealed.
+    `contradicting` of the untrusted say otherwise than the log: it was changed, or whoever has the key wrote them.
     """
 
     organization_id: UUID
@@ -66,6 +67,7 @@ class Report:
     unconfirmed: int = 0
     recorded_at: int | None = None
     waiting: int = 0
+    contradicting: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def verify(
         while True:
             sealer = Sealer.objects.filter(id=1).first()
             beginning, unproven = read_beginning(organization_id, trust)
-            statements, untrusted, broken = _statements(kept, beginning, trust)
+            statements, doubtful, broken = _statements(kept, beginning, trust)
             links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
             # A month that was dropped meanwhile is no finding.
             if finding is None or read_beginning(organization_id, trust)[0] == beginning:
@@ -115,35 +117,38 @@ def verify(
             organization_id,
             links,
             sum(map(len, statements.values())),
-            untrusted,
+            len(doubtful),
             finding,
             beginning,
             sum(statement.sequence < beginning.sequence for statement in kept),
             recorded_at,
             _rows(WAITING, [organization_id, sealer.horizon])[0][0] if sealer else 0,
+            _contradicting(beginning, doubtful),
         )
 
 
 def _statements(
     kept: list[Statement], beginning: Beginning, trust: Trust
-) -> tuple[dict[int, list[Statement]], int, Finding | None]:
-    """All signed statements by place, how many count no more, and the first that says something else than the log.
+) -> tuple[dict[int, list[Statement]], list[Statement | None], Finding | None]:
+    """All signed statements by place, those that do not count, and the first that says something else than the log.
+
+    Of those that do not count, the ones that nobody can read are None.
 
     Those from before the beginning have nothing left that they could be held against, but the time of their records:
     none is later than what was dropped.
     """
     found: dict[int, list[Statement]] = {}
-    untrusted, broken = 0, None
+    doubtful, broken = list[Statement | None](), None
     for row in AuditCheckpoint.objects.order_by("sequence", "edition").iterator(chunk_size=PORTION):
         try:
             statement = read_statement(row.statement, trust.keys)
         except UnknownKey:
-            untrusted += 1
+            doubtful.append(None)
             continue
         except Invalid:
             statement = Statement(row.org_id, -1, b"", "")
         if statement.is_withdrawn and not trust.withdrawn:
-            untrusted += 1
+            doubtful.append(statement)
         elif (statement.organization_id, statement.sequence, statement.digest) != (
             row.org_id,
             row.sequence,
@@ -163,7 +168,15 @@ def _statements(
                 words = f"it is gone, though only records before {beginning.dropped_before:%Y-%m-%d} were dropped"
                 broken = broken or Finding(Kind.REMOVED, statement.sequence, statement.record, words)
     found = {place: signed for place, signed in found.items() if place >= beginning.sequence}
-    return found, untrusted, broken
+    return found, doubtful, broken
+
+
+def _contradicting(beginning: Beginning, doubtful: list[Statement | None]) -> int:
+    """How many say otherwise than the log."""
+    read = [one for one in doubtful if one and one.sequence > beginning.sequence]
+    links = AuditSeal.objects.filter(sequence__in=[one.sequence for one in read])
+    there = {link.sequence: (bytes(link.digest), link.record_id) for link in links}
+    return sum(there.get(one.sequence) != (one.digest, one.record) for one in read)
 
 
 def _walk(

@@ -21,7 +21,7 @@ def rotate(*, actor: StaffPrincipal, row: SigningKey) -> Outcome:
 def withdraw(*, actor: StaffPrincipal, row: SigningKey, reason: str) -> Outcome:
     """Ends the trust in the key."""
     withdraw_signing_key(actor=actor, key=row.public_id, reason=reason)
-    return Outcome(f"{row} is withdrawn.")
+    return Outcome(f"{row} is withdrawn. Have the audit logs verified now: `manage.py verify_audit`.")
 
 
 class SigningKeyAdmin(StaffModelAdmin):

@@ -31,7 +31,7 @@ from tests.audit.archives import made, script, unpacked
 from tests.audit.attestations import attestations, attested, beginnings, kept_now, of, withdraw
 from tests.audit.months import NEXT, OLD, month_before, name_of, shorter
 from tests.audit.test_partitions import partitions
-from tests.audit.test_sealing import seal_everything
+from tests.audit.test_sealing import seal_everything, write
 from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper, verified
 
@@ -123,6 +123,25 @@ def test_a_quiet_log_gets_another_checkpoint_when_a_key_was_withdrawn(committed_
     assert make_checkpoints() >= others
     SigningKey.objects.exclude(withdrawn_at=None).update(withdrawn_at=timezone.now() - timedelta(seconds=30))
     assert make_checkpoints() == 0
+
+
+def test_what_a_withdrawn_key_signed_is_said_when_it_speaks_against_a_log(committed_cast: Cast):
+    """Since then it is no proof; but whoever cut the log may have forgotten it."""
+    write(committed_cast.acme.id, 3)
+    seal_everything()
+    make_checkpoints()
+    withdraw()
+    answer = verified("acme")[1]["acme"]
+    assert (answer["untrusted_checkpoints"], answer["contradicting_checkpoints"]) == (1, 0)
+    with tenant_scope(committed_cast.acme.id):
+        last = AuditSeal.objects.head()
+    tamper("DELETE FROM audit_event WHERE id = %s", last.id)
+    tamper("DELETE FROM audit_seal WHERE id = %s", last.id)
+    holds, answers, _ = verified("acme")
+    assert (holds, answers["acme"]["contradicting_checkpoints"]) == (True, 1)
+    words = io.StringIO()
+    call_command("verify_audit", "acme", stdout=io.StringIO(), stderr=words, no_color=True)
+    assert "1 of these say otherwise: the log was changed, or whoever has such a key wrote them" in words.getvalue()
 
 
 def forge(organization: UUID, *, after: int, digest: str, record: str, before: datetime) -> str:
@@ -243,6 +262,12 @@ def test_what_no_kept_checkpoint_confirms_needs_the_word_of_the_operator(dropped
     done, found = attested("globex", "--unproven", "--reason", "We have the old worker's log.")
     assert (done, found["globex"]["state"], found["globex"]["proven"]) == (True, "signed", False)
     assert attestations(dropped.globex.id)[0].data["proven"] is False
+    # The next key can be compromised, too.
+    kid = withdraw()
+    done, found = attested("globex", "--unproven", "--reason", "We have the old worker's log.")
+    assert (done, found["globex"]["state"], found["globex"]["key"]) == (True, "signed", kid)
+    assert max(edition for _, _, edition, _ in beginnings()) == 3
+    assert verified("globex")[0]
 
 
 def test_a_checkpoint_of_a_withdrawn_key_counts_only_with_the_key_set_that_was_kept(dropped: Cast, tmp_path: Path):

@@ -25,7 +25,8 @@ class Command(OperatorCommand):
     def run(self, **options: Any) -> None:
         if options["withdraw"]:
             key = withdraw_signing_key(actor=operator(), key=options["withdraw"], reason=options["reason"])
-            self.answer(f"{key.public_id} is withdrawn.", data={"id": key.public_id, "withdrawn_at": key.withdrawn_at})
+            words = f"{key.public_id} is withdrawn. Verify the audit logs now: `manage.py verify_audit`."
+            self.answer(words, data={"id": key.public_id, "withdrawn_at": key.withdrawn_at})
             return
         key = rotate_signing_key(actor=operator())
         self.answer(

@@ -74,6 +74,7 @@ class Command(OperatorCommand):
                 "attested_at": _text(report.beginning.attested_at),
                 "dropped_early": is_early(report, days.get(report.organization_id)),
                 "untrusted_checkpoints": report.untrusted,
+                "contradicting_checkpoints": report.contradicting,
                 "unconfirmed_checkpoints": report.unconfirmed,
                 "finding": report.finding and vars(report.finding),
             }
@@ -115,6 +116,11 @@ def words_of(report: Report, days: int | None) -> str:
         checked += f", {report.unconfirmed} are of before that beginning and cannot be confirmed any more"
     if report.untrusted:
         checked += f", {report.untrusted} were signed with keys that do not count"
+    if report.contradicting:
+        checked += (
+            f"; {report.contradicting} of these say otherwise: the log was changed, or whoever has such a key wrote "
+            "them, so hold checkpoints against it that were kept elsewhere"
+        )
     if report.waiting:
         checked += f", {report.waiting} newer records are not sealed yet, of which nothing can be said"
     if report.finding is None:
