@@ -13,12 +13,13 @@ NUL, REPLACEMENT = "\x00", "\ufffd"
 # Members of enumerations are looked up by a function, each time.
 DELIVERED = Attempt.Outcome.DELIVERED
 OK, REDIRECT, ERROR, GONE = 200, 300, 400, 410
-# Of the headers of an answer: those that help to find out what happened there, each cut after so many bytes.
+# Of the headers of an answer: those that help to find out what happened there, each cut after so many bytes, and all
+# of them after so many.
 TOLD = frozenset({
     b"allow", b"cf-ray", b"content-type", b"location", b"retry-after", b"server", b"www-authenticate",
     b"x-amzn-requestid", b"x-correlation-id", b"x-request-id",
 })  # fmt: skip
-LONGEST_LINE, LONGEST_LINES = 300, 2000
+LONGEST_LINE, LONGEST_HEAD = 300, 4096
 # libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
 _UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
                         pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
@@ -88,21 +89,20 @@ def without_answer(call: Call, code: int, *, is_forbidden: bool) -> tuple[Attemp
 
 
 def told(lines: list[bytes]) -> str:
-    """What is kept of the headers of the last answer; announcements of more come before it."""
+    """What is kept of the headers of an answer, which begin where the announcements of it end."""
+    return _told(b"".join(lines)[:LONGEST_HEAD])
+
+
+@lru_cache(maxsize=500)
+def _told(head: bytes) -> str:
+    """The same ones come with most answers of a receiver."""
     found: list[str] = []
-    for line in lines:
+    for line in head.splitlines():
         if line.startswith(b"HTTP/"):
             found.clear()
-        elif header := _told_line(line[:LONGEST_LINE]):
-            found.append(header)
-    return "\n".join(found)[:LONGEST_LINES]
-
-
-@lru_cache(maxsize=1000)
-def _told_line(line: bytes) -> str:
-    """The same ones come with every answer. Empty for what is not told."""
-    name, _, value = line.partition(b":")
-    name = name.lower()
-    if name not in TOLD:
-        return ""
-    return f"{name.decode()}: {value.strip().decode(errors='replace').replace(NUL, REPLACEMENT)}"
+            continue
+        name, colon, value = line[:LONGEST_LINE].partition(b":")
+        name = name.lower()
+        if colon and name in TOLD:
+            found.append(f"{name.decode()}: {value.strip().decode(errors='replace').replace(NUL, REPLACEMENT)}")
+    return "\n".join(found)

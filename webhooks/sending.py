@@ -299,7 +299,7 @@ def _answer(handle: _Handle, code: int) -> Answer:
         status = None
     outcome, detail = judged(call, status, code, is_forbidden=handle.is_forbidden)
     connected = secured = None
-    if curl.getinfo(pycurl.NUM_CONNECTS):
+    if handle.opened:
         connected, secured = _milliseconds(curl, pycurl.CONNECT_TIME), _milliseconds(curl, pycurl.APPCONNECT_TIME)
     return Answer(
         call=call,
