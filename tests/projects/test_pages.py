@@ -37,7 +37,8 @@ def project_of(cast: Cast) -> Project:
 
 def events_of(cast: Cast) -> list[str]:
     with tenant_scope(cast.acme.id):
-        return list(AuditEvent.objects.order_by("id").values_list("event", flat=True))
+        done = AuditEvent.objects.exclude(event="access.denied")
+        return list(done.order_by("id").values_list("event", flat=True))
 
 
 def add_projects(cast: Cast, number: int) -> None:
