@@ -1,7 +1,8 @@
 """Where deliveries must not go: judged by the address that is connected to, with real listeners and real DNS.
 
 Most cases run in a network of their own (tests/webhooks/isolated.py), in which every address of the world leads to a
-listener of ours: so a connection that should not be made would arrive, whatever the class of its address is.
+listener of ours: so a connection that should not be made would arrive, whatever the class of its address is. Where
+users may have no such network these are skipped; what any machine can show is in test_targets_on_loopback.py.
 """
 
 import json
