@@ -117,7 +117,7 @@ class AuditCheckpointAdmin(LedgerAdmin):
     prefix = "acp"
     search_help_text = "A public id of a checkpoint (acp_…) or an organization (org_…), or `installation`"
     list_display = ("public_id", "sequence", "sealed_at", "organization")
-    fields = ("public_id", "organization", "sequence", "digest_text", "sealed_at", "statement", "created_at")
+    fields = ("public_id", "organization", "sequence", "edition", "digest_text", "sealed_at", "statement", "created_at")
 
 
 class AuditBeginningAdmin(LedgerAdmin):
@@ -125,7 +125,7 @@ class AuditBeginningAdmin(LedgerAdmin):
 
     search_help_text = "A public id of an organization (org_…), or `installation`"
     list_display = ("__str__", "sequence", "dropped_before", "organization")
-    fields = ("organization", "sequence", "dropped_before", "statement", "created_at")
+    fields = ("organization", "sequence", "dropped_before", "edition", "statement", "created_at")
 
 
 class AuditExportAdmin(LedgerAdmin):

@@ -9,6 +9,7 @@ Everything else is the operator's word alone, which has to be given as such, and
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from config.kernel.tenancy.scope import INSTALLATION_ID, tenant_scope
 
 # So many late records that nobody signed are named at once.
 MOST_NAMED = 20
+# Statements say to the second when they were signed.
+SECOND = timedelta(seconds=1)
 
 
 class State(StrEnum):
@@ -73,14 +76,12 @@ def examine(organization_id: UUID, evidence: Evidence, *, progress: Callable[[in
         # Nothing was dropped; or what is kept of it is no statement that anybody could vouch for.
         state = State.REFUSED if unproven else State.NOTHING
         return Attestation(organization_id, state, beginning, unproven.words if unproven else "")
-    if not beginning.is_withdrawn and not evidence.trust.dropped:
+    if beginning.withdrawn_at is None and not evidence.trust.dropped:
         return Attestation(organization_id, State.NOTHING, beginning)
     trust = Trust(evidence.trust.keys, withdrawn=True, dropped=evidence.trust.dropped)
     report = verify(organization_id, kept=evidence.kept, trust=trust, progress=progress)
     beginning = report.beginning
-    is_proven = report.recorded_at is not None and any(
-        statement.sequence >= report.recorded_at for statement in evidence.kept
-    )
+    is_proven = _is_proven(report, evidence)
     words = _refusal(report, evidence, is_proven=is_proven)
     state = State.REFUSED if words else State.READY
     return Attestation(organization_id, state, beginning, words, is_proven)
@@ -111,6 +112,18 @@ def attest(
             return Attestation(organization_id, State.REFUSED, beginning, words)
         _record(actor, found, evidence, reason)
     return Attestation(organization_id, State.SIGNED, beginning, is_proven=found.is_proven)
+
+
+def _is_proven(report: Report, evidence: Evidence) -> bool:
+    """Whether a kept checkpoint confirms the log's own record of the drop: not one that the next key signed since."""
+    beginning, recorded_at = report.beginning, report.recorded_at
+    if beginning.withdrawn_at is None or recorded_at is None:
+        return False
+    latest = beginning.withdrawn_at - SECOND
+    return any(
+        one.sequence >= recorded_at and (one.kid == beginning.kid or (one.signed_at and one.signed_at <= latest))
+        for one in evidence.kept
+    )
 
 
 def _sign(organization_id: UUID, beginning: Beginning) -> bool:
@@ -156,8 +169,8 @@ def _refusal(report: Report, evidence: Evidence, *, is_proven: bool) -> str:
     if report.recorded_at is None:
         return "the log has no record of that drop, so only your word can speak for its beginning: --unproven gives it"
     return (
-        f"name a kept checkpoint of number {report.recorded_at} or later with --checkpoint, so that it confirms the "
-        "log's own record of that drop, or give your word alone with --unproven"
+        f"name a checkpoint of number {report.recorded_at} or later with --checkpoint that was kept since before the "
+        "key leaked, so that it confirms the log's own record of that drop, or give your word alone with --unproven"
     )
 
 
@@ -185,7 +198,7 @@ def _record(actor: Principal, found: Attestation, evidence: Evidence, reason: st
             data={
                 "before": moment_text(beginning.dropped_before),
                 "sequence": beginning.sequence,
-                "key": beginning.kid if beginning.is_withdrawn else None,
+                "key": beginning.kid if beginning.withdrawn_at else None,
                 "reason": reason,
                 "proven": found.is_proven,
                 "checkpoints": len(evidence.kept),

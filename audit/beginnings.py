@@ -32,8 +32,8 @@ class Trust:
 class Beginning:
     """Behind which link a log begins, and which records behind it may be gone, by place.
 
-    It was signed with the key `kid`, empty when nothing follows from what is kept of it or nothing was dropped; anew
-    `attested_at` if ever; `edition` is how often.
+    It was signed with the key `kid`, which was withdrawn at `withdrawn_at` if ever, and anew `attested_at` if ever;
+    `edition` is how often. No kid: nothing was dropped, or nothing follows from what is kept of it.
     """
 
     sequence: int
@@ -42,7 +42,7 @@ class Beginning:
     dropped_before: datetime | None = None
     gone: dict[int, Statement] = field(default_factory=dict)
     kid: str = ""
-    is_withdrawn: bool = False
+    withdrawn_at: datetime | None = None
     edition: int = 0
     attested_at: datetime | None = None
 
@@ -71,12 +71,13 @@ def read_beginning(organization_id: UUID, trust: Trust) -> tuple[Beginning, Find
         return first, wrong("is not what was signed")
     said = Statement(row.org_id, row.sequence, bytes(row.digest), begins.record, row.dropped_before)
     is_of_it = all(
-        (one.organization_id, one.dropped_before) == (row.org_id, row.dropped_before) and one.digest_before
+        (one.organization_id, one.dropped_before) == (row.org_id, row.dropped_before)
+        and one.digest_before
+        and one.kid == begins.kid
         for one in late
     )
     if begins != replace(said, attested_at=begins.attested_at) or not is_of_it:
         return first, wrong("is not what was signed")
-    is_withdrawn = any(one.is_withdrawn for one in [begins, *late])
     beginning = Beginning(
         row.sequence,
         bytes(row.digest),
@@ -84,11 +85,11 @@ def read_beginning(organization_id: UUID, trust: Trust) -> tuple[Beginning, Find
         row.dropped_before,
         {one.sequence: one for one in [*late, *_said_to_be_dropped(row, trust.dropped)]},
         begins.kid,
-        is_withdrawn,
+        begins.withdrawn_at,
         row.edition,
         begins.attested_at,
     )
-    if is_withdrawn and not trust.withdrawn:
+    if begins.is_withdrawn and not trust.withdrawn:
         return beginning, wrong(f"was signed with the key {begins.kid}, which was withdrawn since: run attest_audit")
     return beginning, None
 

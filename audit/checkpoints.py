@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +55,8 @@ class Statement:
 
     With `dropped_before` it says where the log begins, since older records were dropped; with `digest_before` too, that
     the record of this link was dropped with them, though the link lies behind that beginning; with `attested_at` that
-    it was signed anew then, on the operator's word (audit/attesting.py). `kid` is the key that signed all of it.
+    it was signed anew then, on the operator's word (audit/attesting.py). It was signed with the key `kid`, at
+    `signed_at` as it says itself; that key was withdrawn at `withdrawn_at` if ever.
     """
 
     organization_id: UUID
@@ -66,7 +67,13 @@ class Statement:
     digest_before: bytes | None = None
     attested_at: datetime | None = None
     kid: str = field(default="", compare=False)
-    is_withdrawn: bool = field(default=False, compare=False)
+    signed_at: datetime | None = field(default=None, compare=False)
+    withdrawn_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether its key was withdrawn: then it proves nothing by itself."""
+        return self.withdrawn_at is not None
 
 
 def make_checkpoints() -> int:
@@ -194,7 +201,7 @@ def read_statement(text: str, keys: Mapping[str, bytes] | None = None) -> Statem
         read = import_string(settings.TENANTRY_CHECKPOINT_READER)(text, keys)
         if read is None:
             raise UnknownKey("The key that signed this is in none of the key sets: name the key set of its day too.")
-        kid, claims, is_withdrawn = read
+        kid, claims, withdrawn_at = read
         organization_id = parse_public_id("org", claims["organization"])
         if organization_id is None:
             raise Invalid(sentence)
@@ -208,7 +215,8 @@ def read_statement(text: str, keys: Mapping[str, bytes] | None = None) -> Statem
             bytes.fromhex(digest_before) if digest_before else None,
             _moment(claims.get("attested_at")),
             kid,
-            is_withdrawn,
+            datetime.fromtimestamp(claims["iat"], UTC),
+            withdrawn_at,
         )
     except (AuthFailure, KeyError, TypeError, ValueError) as error:
         raise Invalid(sentence) from error

@@ -121,8 +121,10 @@ def sign_checkpoint(claims: dict[str, Any]) -> str:
     return jwt.encode(whole, private, algorithm=ALGORITHM, headers={"kid": kid, "typ": CHECKPOINT_TYPE})
 
 
-def read_checkpoint(statement: str, keys: Mapping[str, bytes] | None = None) -> tuple[str, dict[str, Any], bool] | None:
-    """The kid and claims of such a statement, and whether its key was withdrawn. A key that has retired still counts.
+def read_checkpoint(
+    statement: str, keys: Mapping[str, bytes] | None = None
+) -> tuple[str, dict[str, Any], datetime | None] | None:
+    """The kid and claims of such a statement, and when its key was withdrawn. A key that has retired still counts.
 
     `keys` are public keys by kid to believe instead of those of the table; None for a statement by another one.
     Raises AuthFailure for everything that they, or we, have not signed.
@@ -140,7 +142,7 @@ def read_checkpoint(statement: str, keys: Mapping[str, bytes] | None = None) -> 
         claims = jwt.decode(statement, public, algorithms=[ALGORITHM], options={"verify_iat": False})
     except (jwt.InvalidTokenError, ValueError):
         raise AuthFailure from None
-    return kid, claims, row is not None and row.withdrawn_at is not None
+    return kid, claims, row.withdrawn_at if row else None
 
 
 def last_withdrawal() -> datetime | None:

@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from audit import attesting
 from audit.beginnings import Trust, read_beginning
 from audit.chain import COLUMNS, canonical, moment_text, next_digest
-from audit.checkpoints import make_checkpoint, make_checkpoints, read_statement, state_beginning
+from audit.checkpoints import make_checkpoint, make_checkpoints, read_statement, signed_link, state_beginning
 from audit.models import AuditBeginning, AuditEvent, AuditSeal, Sealer, first_id_at
 from audit.services.checkpoints import sign_checkpoint
 from audit.tasks import drop_expired
@@ -32,6 +33,7 @@ from tests.audit.attestations import attestations, attested, beginnings, kept_no
 from tests.audit.months import NEXT, OLD, month_before, name_of, shorter
 from tests.audit.test_partitions import partitions
 from tests.audit.test_sealing import seal_everything, write
+from tests.browsers import signed_in
 from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper, verified
 
@@ -64,6 +66,13 @@ def test_after_a_signing_key_was_compromised_everything_goes_on_with_the_next_on
         LOGS, ("ready", True, kid)
     )
     assert beginnings() == before
+    words = io.StringIO()
+    call_command("attest_audit", *kept, stdout=io.StringIO(), stderr=words, no_color=True)
+    assert (
+        f"acme: to be signed anew: begins behind number 3, since records before {NEXT:%Y-%m-%d} were dropped; its own "
+        "record and a kept checkpoint say so too."
+    ) in words.getvalue()
+    assert "3 beginnings can be signed anew: run it again with --reason." in words.getvalue()
     # 3. It is signed, and on the record of each log and of the installation.
     done, found = attested(*kept, "--reason", "The drops are in our change log of May.")
     assert done
@@ -89,6 +98,8 @@ def test_after_a_signing_key_was_compromised_everything_goes_on_with_the_next_on
     words = io.StringIO()
     call_command("verify_audit", "acme", stdout=io.StringIO(), stderr=words, no_color=True)
     assert "and signed anew on an operator's word on" in words.getvalue()
+    page = signed_in(Client(), months.viewer).get("/orgs/acme/audit/checkpoints/").content.decode()
+    assert "on the word of whoever runs this installation, since the key was withdrawn" in page
     # 6. Each log gets a checkpoint of the new key within the hour.
     assert make_checkpoints() == 3
     assert verified()[1]["acme"]["checkpoints"] == 1
@@ -250,7 +261,7 @@ def test_the_beginning_of_a_log_that_does_not_hold_otherwise_is_not_signed(dropp
     }  # fmt: skip
 
 
-def test_what_no_kept_checkpoint_confirms_needs_the_word_of_the_operator(dropped: Cast):
+def test_what_no_kept_checkpoint_confirms_needs_the_word_of_the_operator(dropped: Cast, tmp_path: Path):
     # As an older version dropped it, without a record in the log.
     tamper("DELETE FROM audit_event WHERE event = 'audit_log.shortened' AND org_id = %s", dropped.globex.id)
     tamper("DELETE FROM audit_seal WHERE org_id = %s AND sequence > 10", dropped.globex.id)
@@ -258,10 +269,14 @@ def test_what_no_kept_checkpoint_confirms_needs_the_word_of_the_operator(dropped
     done, found = attested("--reason", "We have the old worker's log.")
     assert not done
     assert "only your word can speak for its beginning: --unproven" in found["globex"]["refusal"]
-    assert "name a kept checkpoint of number 12 or later" in found["acme"]["refusal"]
+    assert "name a checkpoint of number 12 or later with --checkpoint that was kept" in found["acme"]["refusal"]
     done, found = attested("globex", "--unproven", "--reason", "We have the old worker's log.")
     assert (done, found["globex"]["state"], found["globex"]["proven"]) == (True, "signed", False)
     assert attestations(dropped.globex.id)[0].data["proven"] is False
+    # What the next key has signed since says nothing of what was before.
+    (tmp_path / "late.txt").write_text(signed_link(dropped.acme.id, 12))
+    done, found = attested("acme", "--checkpoint", str(tmp_path / "late.txt"), "--reason", "sure")
+    assert (done, found["acme"]["state"], found["acme"]["proven"]) == (False, "refused", False)
     # The next key can be compromised, too.
     kid = withdraw()
     done, found = attested("globex", "--unproven", "--reason", "We have the old worker's log.")
