@@ -21,7 +21,7 @@ class MetadataField(forms.CharField):
             max_length=LONGEST_TEXT,
             help_text="A JSON object of strings, numbers, true, false and null, told to whoever verifies the key.",
             widget=forms.Textarea(
-                attrs={"rows": 5, "spellcheck": "false", "placeholder": '{"customer": "Globex", "seats": 25}'}
+                attrs={"rows": 7, "spellcheck": "false", "placeholder": '{"customer": "Globex", "seats": 25}'}
             ),
         )
 
