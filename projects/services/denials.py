@@ -10,6 +10,7 @@ is enough to tell one from another, and the operator who it was.
 """
 
 from dataclasses import astuple, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,7 @@ OF_ONE = "30/hour"
 OF_ALL = "300/hour"
 # Look-ups that one may cause, whatever they name: it bounds the queue, and is the same for what does not exist.
 LOOK_UPS = "60/minute"
+CLOCKS_APART = timedelta(minutes=5)
 
 UNNAMED = {
     "user": "Somebody who is no member",
@@ -121,10 +123,17 @@ def record_absent(attempt: Attempt) -> int:
         for owner, part in subjects.values():
             with tenant_scope(owner.id):
                 cause, label = _judged(attempt, owner, part)
-                if cause:
+                if cause and not _is_recorded(attempt):
                     actor = Principal(kind=attempt.kind, id=attempt.id, label=label)
                     written += _record(cause, actor, owner, part, data)
     return written
+
+
+def _is_recorded(attempt: Attempt) -> bool:
+    """A task may come twice. The moment tells it from the next attempt; a request's id is for the caller to choose."""
+    since = datetime.fromisoformat(attempt.at) - CLOCKS_APART
+    rows = AuditEvent.objects.between(since, None).matching(event=events.ACCESS_DENIED.name, actor_id=attempt.id)
+    return rows.filter(data__at=attempt.at).exists()
 
 
 def _named(attempt: Attempt) -> tuple[Organization | None, Project | None]:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditEvent
+from config.kernel.models import WaitingTask
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import system_scope, tenant_scope
@@ -255,6 +257,16 @@ def test_somebody_who_follows_a_products_link_to_a_project_of_others_is_on_recor
     [row] = denied(cast.acme)
     assert (row.target_id, row.data["method"]) == (cast.project.public_id, "GET")
     assert "a-secret-of-the-product" not in str(row.data)
+
+
+def test_a_task_that_comes_twice_makes_one_record(api: Any, cast: Cast):
+    client = api(cast.outsider)
+    for _ in range(2):
+        client.get(ACME, headers={"X-Request-Id": "chosen-by-the-caller"})
+    waiting = [task.arguments for task in WaitingTask.objects.filter(name="projects.record_absent")]
+    outcomes = [current_app.tasks["projects.record_absent"](*arguments) for arguments in waiting * 2]
+    assert outcomes == ["recorded 1", "recorded 1", "recorded 0", "recorded 0"]
+    assert len(denied(cast.acme)) == 2
 
 
 def test_webhooks_of_the_organization_alone_get_it(api: Any, cast: Cast, asked: Any):
