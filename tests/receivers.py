@@ -180,6 +180,14 @@ def hangs(talk: Conversation, request: Received, argument: str) -> None:
 
 
 @behaviour
+def hangs_after(talk: Conversation, request: Received, argument: str) -> None:
+    """200 for the receiver's first so many requests, then nothing any more."""
+    if len(talk.receiver.requests) > int(argument):
+        talk.wait()
+    talk.answer(200, b"fine")
+
+
+@behaviour
 def hangs_in_body(talk: Conversation, request: Received, argument: str) -> None:
     """200, and then no body."""
     talk.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")

@@ -61,7 +61,9 @@ class Delivering:
 
     def __init__(self, connections: int) -> None:
         self.desk = Desk(connections)
-        self.sender = Sender(connections)
+        self._connections = connections
+        # As many again for those that hang.
+        self.sender = Sender(2 * connections)
         self._lanes: Lanes[Claim] = Lanes(self.desk.pace, connections)
         self._look_at = 0.0
         self._bell = threading.Event()
@@ -125,12 +127,16 @@ class Delivering:
             self._look(at)
         now = timezone.now()
         latest = now + SPARE
-        while (room := sender.room) and (following := lanes.next(room)) is not None:
+        while (room := self._room()) > 0 and (following := lanes.next(room)) is not None:
             if following.until < latest or following.message is None:
                 self.desk.unsent.append(following)
             else:
                 sender.begin(call_of(following, following.message, now))
                 lanes.begin(following.target.id, following.id, at)
+
+    def _room(self) -> int:
+        """How many calls may be begun now: those that hang do not count."""
+        return min(self._connections + self._lanes.excused - self.sender.calls, self.sender.room)
 
     def _look(self, at: float) -> None:
         """Lets go of what an endpoint has become too slow for, so that there is room to take what others wait for."""

@@ -2,7 +2,8 @@
 
 An endpoint begins with a few. Each quick answer lets in one more; a slow one, or none, puts the endpoint among the
 slow ones, which together get a part of the connections, and those that do not answer one each. One that was quick may
-stop answering when much of it is taken: so it never has all connections, and what it is too slow for is let go.
+stop answering when much of it is taken: so it never has all connections, what it is too slow for is let go, and what
+hangs is replaced by further connections until its time is over.
 """
 
 from collections import deque
@@ -137,6 +138,8 @@ class Lanes(Generic[Item]):
         self._left = int(connections * SHARE_LEFT)
         self._few = max(self._left // 2, 1)
         self._lanes: dict[str, _Lane[Item]] = {}
+        # How many calls hang of endpoints that would have got no more than a part of them, had they not been quick.
+        self.excused = 0
         # Those in which something waits.
         self._turn: deque[_Lane[Item]] = deque()
 
@@ -176,6 +179,7 @@ class Lanes(Generic[Item]):
     def look(self, now: float) -> tuple[set[str], list[Item]]:
         """Which endpoints have begun to hang, and what is to be let go, since their pace no longer allows it."""
         hanging, excess = set(), []
+        self.excused = 0
         for lane in list(self._lanes.values()):
             if not lane.waiting and not lane.begun:
                 del self._lanes[lane.endpoint_id]
@@ -185,6 +189,7 @@ class Lanes(Generic[Item]):
             began = next(islice(lane.begun.values(), self._pace.of_one - 1, None), now)
             if now - began >= QUICK_SECONDS:
                 hanging.add(lane.endpoint_id)
+                self.excused += len(lane.begun) - self._pace.of_one
                 most = min(most, self._pace.of_one)
             if lane.waiting and len(lane.begun) + len(lane.waiting) > most:
                 # The longest due stay.

@@ -146,7 +146,9 @@ class Sender:
     """Up to `connections` calls at once, in one thread: `begin` them, and `wait` for answers."""
 
     def __init__(self, connections: int) -> None:
-        self._free = [_Handle() for _ in range(connections)]
+        self._most = connections
+        # They are made as they are needed.
+        self._free: list[_Handle] = []
         self._busy: set[_Handle] = set()
         # libcurl begins and ends to wait for each answer by itself, which costs nothing here and two calls with epoll.
         self._poll = select.poll()
@@ -163,7 +165,7 @@ class Sender:
     @property
     def room(self) -> int:
         """How many more calls may be begun now."""
-        return len(self._free)
+        return self._most - len(self._busy)
 
     @property
     def calls(self) -> int:
@@ -172,7 +174,7 @@ class Sender:
 
     def begin(self, call: Call) -> None:
         """Begins a call. Needs `room`."""
-        handle = self._free.pop()
+        handle = self._free.pop() if self._free else _Handle()
         handle.set(call)
         self._busy.add(handle)
         if handle.is_name and not self._is_found(handle):

@@ -1,6 +1,8 @@
 """Deliveries on their whole way: an event happens, and a receiver has it."""
 
 import json
+import time
+from collections.abc import Callable
 
 import pytest
 from django.db import transaction
@@ -11,10 +13,10 @@ from audit.services import Target, record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.encryption import unseal
-from projects.events import PROJECT_UPDATED
+from projects.events import PROJECT_ARCHIVED, PROJECT_UPDATED
 from tests.cast import Cast
 from tests.receivers import receiving
-from webhooks.delivery import deliver_due
+from webhooks.delivery import Delivering, deliver_due
 from webhooks.models import Attempt, Delivery, Endpoint, EndpointHour, OutboxEntry
 from webhooks.services.endpoints import create_endpoint
 
@@ -72,3 +74,30 @@ def test_a_number_arrives_as_it_was_recorded_and_as_rest_shows_it(api, cast: Cas
         delivery = Delivery.objects.get(endpoint=endpoint)
     shown = api(cast.admin).get(f"/api/v1/orgs/acme/webhook-deliveries/{delivery.public_id}").json()
     assert shown["payload"] == request.body.decode()
+
+
+def test_one_that_was_quick_and_hangs_now_holds_the_others_up_for_a_second_only(webhooks, start):
+    """Whatever it has on its way keeps its connections until its time is over, 15 seconds later."""
+    hanging, fine = start(), start()
+    webhooks.endpoint(hanging.url("hangs-after/300"), events=(PROJECT_ARCHIVED.name,))
+    other = webhooks.endpoint(fine.url("slow/0.05"))
+    webhooks.happen(400, event=PROJECT_ARCHIVED)
+    run = Delivering(20)
+    began = time.monotonic()
+
+    def work(until: Callable[[], bool]) -> float:
+        start = time.monotonic()
+        while not until():
+            assert time.monotonic() < began + 60
+            run.desk.turn()
+            run.send(0.01)
+        return time.monotonic() - start
+
+    try:
+        work(lambda: len(hanging.requests) >= 315)
+        webhooks.happen(200)
+        took = work(lambda: len(fine.requests) >= 200)
+    finally:
+        run.sender.close()
+    assert took < 5
+    assert {row.outcome for row in webhooks.attempts(other)} == {"delivered"}

@@ -123,3 +123,20 @@ def test_what_a_slow_one_had_too_much_is_not_held_against_other_slow_ones():
     lanes_of(pace, 20, {"a": 200})
     pace.slow_down("a")
     assert pace.rooms() == {"slow": 2, "a": 0}
+
+
+def test_what_hangs_beyond_the_share_of_a_slow_one_is_excused_until_it_ends():
+    lanes = lanes_of(Pace(connections=20, most=240), 20, {"a": 60})
+    found = begun(lanes, 20)
+    assert len(found) == 18
+    lanes.look(0.9)
+    assert lanes.excused == 0
+    for left in (18, 17, 16):
+        lanes.look(1.0)
+        # As many as a slow one gets count as ever.
+        assert lanes.excused == left - 2
+        lanes.end("a", found[18 - left])
+    for item in found[3:]:
+        lanes.end("a", item)
+    lanes.look(1.1)
+    assert lanes.excused == 0
