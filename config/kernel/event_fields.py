@@ -50,7 +50,7 @@ class Field:
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema 2020-12, as OpenAPI 3.1 has it."""
         schema = {**self.schema, **({"description": self.meaning} if self.meaning else {})}
-        if self.nullable and "type" in schema:
+        if self.nullable:
             schema["type"] = [schema["type"], "null"]
             if "enum" in schema:
                 schema["enum"] = [*schema["enum"], None]

@@ -64,19 +64,14 @@ def declare(name: str, description: str, data: Mapping[str, Field] | None = None
         raise ValueError(f"Event names look like noun.past_verb, not {name!r}.")
     if name in _declared:
         raise ValueError(f"The event {name} is declared twice.")
-    data = {each: _untyped(known) if isinstance(known, str) else known for each, known in (data or {}).items()}
-    for each, declared in data.items():
+    for each, declared in (data or {}).items():
         if not isinstance(declared, Field) or not declared.meaning:
             raise ValueError(
                 f"The field {each} of {name} needs a type and a meaning: see config/kernel/event_fields.py."
             )
-    event_type = EventType(name, description, data)
+    event_type = EventType(name, description, data or {})
     _declared[name] = event_type
     return event_type
-
-
-def _untyped(meaning: str) -> Field:
-    return Field(meaning, "any value", {}, lambda _value: True, optional=True, nullable=True)
 
 
 def declared_events() -> list[EventType]:

@@ -113,6 +113,7 @@ def test_fields_tell_readers_whether_they_may_be_missing_or_null():
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
+        ("key.exploded", {"project": "its project"}, "project of key.exploded needs a type and a meaning"),
         ("key.exploded", {"project": text()}, "project of key.exploded needs a type and a meaning"),
         ("Key exploded", {}, "noun.past_verb"),
         ("key.created", {}, "declared twice"),
