@@ -74,7 +74,9 @@ def test_each_answer_leads_to_its_outcome_in_time(webhooks, receiver, row):
 
 def test_every_behaviour_of_the_receiver_is_tried():
     tried = {path.partition("/")[0] for path, *_ in ANSWERS}
-    elsewhere = {"scripted", "compressed", "redirects", "closes-afterwards", "resets-next", "silent-next"}
+    elsewhere = {
+        "scripted", "compressed", "redirects", "closes-afterwards", "resets-next", "silent-next", "hangs-after",
+    }  # fmt: skip
     assert set(BEHAVIOURS) == tried | elsewhere
 
 
