@@ -23,8 +23,8 @@ TAKEN_FOR = timedelta(minutes=5)
 def announce_disabled() -> int:
     """Hands a mail for each person who manages webhooks to the queue, about endpoints that were disabled by themselves.
 
-    Returns how many. An endpoint is done with when all its mails are handed over: who is killed before that, or finds
-    no queue, leaves it to a later run, which may repeat some of them.
+    Returns how many. An endpoint is done with when all its mails are handed over: who is killed before that leaves
+    it to a later run, which may repeat some of them.
     """
     now = timezone.now()
     with system_scope("endpoints that were disabled by themselves, to mail"):
