@@ -138,16 +138,17 @@ class UseRecorder:
                 logger.exception("uses of keys could not be written")
 
     def write_all(self) -> None:
-        """Writes everything that was gathered so far."""
+        """Writes everything that was gathered so far, unless something cannot be written."""
         for _ in range(0, len(self._used), MOST_AT_ONCE):
-            self.write()
+            if not self.write():
+                return
 
-    def write(self) -> None:
-        """Writes those that were used first. What could not be written is lost, and said in the log."""
+    def write(self) -> bool:
+        """Writes those that were used first. What could not be written is lost, and said in the log: then False."""
         with self._writing:
-            self._write_first()
+            return self._write_first()
 
-    def _write_first(self) -> None:
+    def _write_first(self) -> bool:
         rows: dict[str, Uses] = {}
         waiting = len(self._used)
         too_many = waiting - settings.TENANTRY_KEY_CACHE_SIZE - MOST_LET_GO
@@ -172,6 +173,8 @@ class UseRecorder:
         except Error as error:
             logger.warning("uses of keys could not be written", error=type(error).__name__, keys=len(ordered))
             connection.close()
+            return False
+        return True
 
     def _write(self, statement: str, rows: list[tuple[str, Uses]]) -> None:
         addresses = {ip: _address(ip) for ip in {ip for _, (_, ip, _) in rows}}
