@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.test import override_settings
 
 from config.kernel.permissions import ROLE_PERMISSIONS, Role
@@ -87,10 +88,9 @@ def test_zero_is_no_limit(cast, path):
     assert {sent(cast.publishable_key, path).status_code < 300 for _ in range(70)} == {True}
 
 
-def test_by_default_sixty_licences_pass_in_a_minute(cast):
-    with time_machine.travel(NOON, tick=False):
-        statuses = [sent(cast.publishable_key, LICENCES).status_code for _ in range(61)]
-    assert statuses == [200] * 60 + [429]
+def test_there_is_a_limit_by_default():
+    assert settings.TENANTRY_PAGE_LICENCES > 0
+    assert settings.TENANTRY_PAGE_EVENTS > 0
 
 
 @override_settings(TENANTRY_PAGE_LICENCES=7)
