@@ -127,12 +127,14 @@ class Delivering:
             self._look(at)
         now = timezone.now()
         latest = now + SPARE
-        while (room := self._room()) > 0 and (following := lanes.next(room)) is not None:
+        room = self._room()
+        while room > 0 and (following := lanes.next(room)) is not None:
             if following.until < latest or following.message is None:
                 self.desk.unsent.append(following)
             else:
                 sender.begin(call_of(following, following.message, now))
                 lanes.begin(following.target.id, following.id, at)
+                room -= 1
 
     def _room(self) -> int:
         """How many calls may be begun now: those that hang do not count."""
