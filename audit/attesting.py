@@ -22,7 +22,7 @@ from audit.chain import moment_text
 from audit.checkpoints import Statement, state_beginning
 from audit.findings import Kind
 from audit.models import AuditBeginning, AuditEvent, AuditSeal, Sealer, first_id_at
-from audit.services import Target, record
+from audit.services import Target, record_everywhere
 from audit.verifying import Report, verify
 from config.kernel.errors import Conflict
 from config.kernel.identifiers import parse_public_id, public_id
@@ -190,19 +190,18 @@ def _record(actor: Principal, found: Attestation, evidence: Evidence, reason: st
     beginning = found.beginning
     if beginning.dropped_before is None:
         return
-    for organization_id in {found.organization_id, INSTALLATION_ID}:
-        record(
-            events.AUDIT_LOG_ATTESTED,
-            actor=actor,
-            target=Target("audit_log", public_id("org", found.organization_id), ""),
-            data={
-                "before": moment_text(beginning.dropped_before),
-                "sequence": beginning.sequence,
-                "key": beginning.kid if beginning.withdrawn_at else None,
-                "reason": reason,
-                "proven": found.is_proven,
-                "checkpoints": len(evidence.kept),
-                "records": sorted(public_id("evt", one) for one in evidence.trust.dropped),
-            },
-            org_id=organization_id,
-        )
+    record_everywhere(
+        events.AUDIT_LOG_ATTESTED,
+        actor=actor,
+        organization_ids={found.organization_id, INSTALLATION_ID},
+        target=Target("audit_log", public_id("org", found.organization_id), ""),
+        data={
+            "before": moment_text(beginning.dropped_before),
+            "sequence": beginning.sequence,
+            "key": beginning.kid if beginning.withdrawn_at else None,
+            "reason": reason,
+            "proven": found.is_proven,
+            "checkpoints": len(evidence.kept),
+            "records": sorted(public_id("evt", one) for one in evidence.trust.dropped),
+        },
+    )
