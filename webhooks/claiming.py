@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.kernel.crypto import UnreadableError
-from config.kernel.statements import read_by_index
+from config.kernel.statements import Prepared, prepared_by_index
 from config.kernel.tenancy.scope import system_scope
 from orgs.encryption import unseal
 from webhooks.arrays import array_of
@@ -45,7 +45,7 @@ WITH RECURSIVE waiting (endpoint_id) AS (
     )
     FROM waiting w WHERE w.endpoint_id IS NOT NULL
 ),
-looked_at AS (SELECT endpoint_id FROM waiting WHERE endpoint_id IS NOT NULL LIMIT %(looked_at)s),
+looked_at AS (SELECT endpoint_id FROM waiting WHERE endpoint_id IS NOT NULL LIMIT %(looked_at)s::int),
 picked AS (
     SELECT d.id, d.due_at, e.xmin::text || e.ctid::text AS version
     FROM looked_at
@@ -56,17 +56,17 @@ picked AS (
         SELECT due.id, due.due_at FROM webhook_delivery due
         WHERE due.endpoint_id = e.id AND due.due_at <= %(now)s
             AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s)
-        ORDER BY due.due_at LIMIT COALESCE((%(rooms)s::jsonb ->> e.id::text)::int, %(room)s)
+        ORDER BY due.due_at LIMIT COALESCE((%(rooms)s::jsonb ->> e.id::text)::int, %(room)s::int)
         FOR UPDATE SKIP LOCKED
     ) AS d
-    LIMIT %(most)s
+    LIMIT %(most)s::int
 ),
 claimed AS (
     UPDATE webhook_delivery AS d SET claimed_until = %(until)s FROM picked WHERE d.id = picked.id
-    RETURNING picked.version, d.id, d.org_id, d.endpoint_id, d.event_id, d.tries, d.attempts, d.due_at
+    RETURNING picked.version, d.id, d.endpoint_id, d.event_id, d.tries, d.attempts, d.due_at
 )
 SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM looked_at),
-    version, id::text, org_id::text, endpoint_id::text, event_id::text, tries, attempts
+    version, id::text, endpoint_id::text, event_id::text, tries, attempts
 FROM (VALUES (1)) AS always (one) LEFT JOIN claimed ON true
 ORDER BY due_at, id
 """
@@ -103,11 +103,12 @@ class Claim(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """A delivery as it was claimed. `version` is that of its endpoint's row."""
+    """A delivery as it was claimed, with where the claim ended. `version` is that of its endpoint's row."""
 
+    looked_at: int
+    last: str
     version: str
     id: str
-    org_id: str
     endpoint_id: str
     event_id: str
     tries: int
@@ -124,14 +125,13 @@ class Claims:
 
     def take(self, most: int, *, room: int, rooms: Mapping[str, int] | None = None) -> list[Claim]:
         """Up to `most` deliveries that are due, and of one endpoint up to `room`, or what `rooms` says of it."""
-        with system_scope("deliveries that are due of every organization"), transaction.atomic():
-            read_by_index()
+        with system_scope("deliveries that are due of every organization"), prepared_by_index() as prepared:
             until = timezone.now() + LEASE
             began = self._after
-            rows = self._claimed(most, room, rooms or {}, until)
+            rows = self._claimed(prepared, most, room, rooms or {}, until)
             if not rows and began != BEGINNING:
-                rows = self._claimed(most, room, rooms or {}, until)
-            return self._read(rows, until) if rows else []
+                rows = self._claimed(prepared, most, room, rooms or {}, until)
+            return self._read(prepared, rows, until) if rows else []
 
     def release(self, claims: list[Claim]) -> None:
         """Lets go of what was taken and not begun, so that others need not wait until the lease is over."""
@@ -140,35 +140,32 @@ class Claims:
                 with connection.cursor() as cursor:
                     cursor.execute(RELEASE, [array_of([claim.id for claim in claims if claim.until == until]), until])
 
-    def _claimed(self, most: int, room: int, rooms: Mapping[str, int], until: datetime) -> list[_Row]:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                CLAIM,
-                {
-                    "after": self._after, "looked_at": LOOKED_AT, "now": until - LEASE, "until": until, "most": most,
-                    "room": room, "rooms": orjson.dumps(rooms).decode(),
-                },
-            )  # fmt: skip
-            found = cursor.fetchall()
+    def _claimed(
+        self, prepared: Prepared, most: int, room: int, rooms: Mapping[str, int], until: datetime
+    ) -> list[_Row]:
+        found = prepared.rows(
+            CLAIM,
+            {
+                "after": self._after, "looked_at": LOOKED_AT, "now": until - LEASE, "until": until, "most": most,
+                "room": room, "rooms": orjson.dumps(rooms).decode(),
+            },
+        )  # fmt: skip
         looked_at, last = found[0][:2]
-        rows = [_Row(*row[2:]) for row in found if row[2] is not None]
+        rows = [_Row._make(row) for row in found if row[2] is not None]
         if len(rows) == most:
             self._after = max(row.endpoint_id for row in rows)
         else:
             self._after = last if looked_at == LOOKED_AT else BEGINNING
         return rows
 
-    def _read(self, rows: list[_Row], until: datetime) -> list[Claim]:
+    def _read(self, prepared: Prepared, rows: list[_Row], until: datetime) -> list[Claim]:
         targets = self._targets_of(rows)
-        messages = messages_of({row.event_id for row in rows})
+        messages = messages_of(prepared, {row.event_id for row in rows})
         return [
-            Claim(
-                id=row.id, target=targets[row.endpoint_id], message=messages.get(row.event_id), tries=row.tries,
-                attempts=row.attempts, until=until,
-            )
+            Claim(row.id, targets[row.endpoint_id], messages.get(row.event_id), row.tries, row.attempts, until)
             for row in rows
             if row.endpoint_id in targets
-        ]  # fmt: skip
+        ]
 
     def _targets_of(self, rows: list[_Row]) -> dict[str, Target]:
         """By endpoint; without those whose secrets cannot be read, whose deliveries wait until the lease is over."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -19,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from config.kernel.tenancy.models import new_text_id
-from webhooks.answers import Answer, Call
+from webhooks.answers import Call
 from webhooks.claiming import Claim, Message
 from webhooks.desk import LOOK_SECONDS, Desk, close_connection
 from webhooks.pace import Lanes
@@ -46,14 +45,6 @@ SPARE = timedelta(seconds=2 * SECONDS)
 SWITCH_SECONDS = 0.0005
 # By default 700, which is what a few deliveries make and keep until they are written: nothing of it is garbage.
 OBJECTS_BETWEEN_COLLECTIONS = 20_000
-
-
-class Begun(NamedTuple):
-    """What is known of an attempt when it begins."""
-
-    claim: Claim
-    attempt_id: str
-    began: datetime
 
 
 class Delivering:
@@ -109,9 +100,9 @@ class Delivering:
         answers = self.sender.wait(longest)
         now = timezone.now()
         for answer in answers:
-            result = result_of(answer, now)
-            self._lanes.end(result.claim.target.id, result.claim.id)
-            ended.append(result)
+            claim, attempt_id, began = answer.call.token
+            self._lanes.end(claim.target.id, claim.id)
+            ended.append(Result(claim, answer, attempt_id, began, now))
         if answers and len(ended) >= min(WORTH_WRITING, self.desk.taken // 3):
             self._bell.set()
 
@@ -126,13 +117,13 @@ class Delivering:
             self._look_at = at + LOOK_SECONDS
             self._look(at)
         now = timezone.now()
-        latest = now + SPARE
+        latest, timestamp = now + SPARE, int(now.timestamp())
         room = self._room()
         while room > 0 and (following := lanes.next(room)) is not None:
             if following.until < latest or following.message is None:
                 self.desk.unsent.append(following)
             else:
-                sender.begin(call_of(following, following.message, now))
+                sender.begin(call_of(following, following.message, now, timestamp))
                 lanes.begin(following.target.id, following.id, at)
                 room -= 1
 
@@ -158,7 +149,7 @@ class Delivering:
                 break
             self._let_go()
             self.send(LOOK_SECONDS)
-        self.desk.unsent.extend(call.token.claim for call in self.sender.break_off())
+        self.desk.unsent.extend(call.token[0] for call in self.sender.break_off())
         self._let_go()
 
     def _let_go(self) -> None:
@@ -223,19 +214,15 @@ def interpreter_for_many() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def call_of(claim: Claim, message: Message, now: datetime) -> Call:
-    """The signed request of a delivery that begins now."""
-    timestamp = int(now.timestamp())
+def call_of(claim: Claim, message: Message, now: datetime, timestamp: int) -> Call:
+    """The signed request of a delivery that begins `now`, which is `timestamp` in whole seconds since 1970.
+
+    Its token is the claim, the id of the attempt, and when it began.
+    """
     headers = [
         f"webhook-id: {message.id}",
         f"webhook-timestamp: {timestamp}",
         f"webhook-signature: {signatures(claim.target.keys, message.id, timestamp, message.body, now=now)}",
         *claim.target.headers,
     ]
-    return Call(claim.target.url, headers, message.body, Begun(claim, new_text_id(), now))
-
-
-def result_of(answer: Answer, now: datetime) -> Result:
-    """What an answer that has come now means for its delivery."""
-    claim, attempt_id, began = answer.call.token
-    return Result(claim, answer, attempt_id, began, now)
+    return Call(claim.target.url, headers, message.body, (claim, new_text_id(), now))

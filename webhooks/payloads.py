@@ -1,6 +1,6 @@
 """What receivers get: an event as JSON, in every attempt the same bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,14 +10,15 @@ import orjson
 from django.db import connection
 
 from config.kernel.identifiers import public_id_of_text
+from config.kernel.statements import Prepared
 from webhooks.arrays import array_of
 
 # Past the models: making one of each record costs more than the delivery. Most columns come as they are written.
 RECORDS = """
 SELECT id::text, org_id::text, created_at::text, event, actor_kind, actor_id, actor_label, target_kind, target_id,
     target_label, result, data::text, host(ip), user_agent, request_id
-FROM audit_event WHERE id = ANY(%s::uuid[])
-"""
+FROM audit_event WHERE id = ANY(%(ids)s::uuid[]) AND id BETWEEN %(first)s::uuid AND %(last)s::uuid
+"""  # the range tells a prepared statement which months to read
 
 
 class Message(NamedTuple):
@@ -27,21 +28,24 @@ class Message(NamedTuple):
     body: bytes
 
 
-def messages_of(records: Iterable[str]) -> dict[str, Message]:
-    """By the id of each record in scope, as texts, which the ledger has. One query.
+def messages_of(prepared: Prepared, records: Collection[str]) -> dict[str, Message]:
+    """By the id of each record which the ledger has, whosever it is: at least one, ids as texts. One query.
 
     A body is `{"type", "timestamp", "data"}` (Standard Webhooks), `data` being the whole record.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(RECORDS, [array_of(list(records))])
-        found = cursor.fetchall()
-    return {row[0]: _message(row) for row in found}
+    return {row[0]: _message(row) for row in prepared.rows(RECORDS, _which(records))}
 
 
 def kept_payload(event_id: UUID) -> bytes | None:
     """The body of deliveries of an event of the organization in scope; None when the ledger no longer has it."""
-    message = messages_of([str(event_id)]).get(str(event_id))
-    return message.body if message else None
+    with connection.cursor() as cursor:
+        cursor.execute(RECORDS, _which([str(event_id)]))
+        row = cursor.fetchone()
+    return _message(row).body if row else None
+
+
+def _which(records: Collection[str]) -> dict[str, str]:
+    return {"ids": array_of(list(records)), "first": min(records), "last": max(records)}
 
 
 def _message(row: tuple[Any, ...]) -> Message:

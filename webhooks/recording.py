@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import connection
 
-from config.kernel.statements import read_by_index
+from config.kernel.statements import Prepared, prepared_by_index
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.answers import Answer
 from webhooks.arrays import array_of, array_of_texts
@@ -24,6 +24,7 @@ DELIVERED, GONE = Attempt.Outcome.DELIVERED, Attempt.Outcome.GONE
 IS_DELIVERED, IS_PENDING, HAS_FAILED = (
     state.value for state in (Delivery.State.DELIVERED, Delivery.State.PENDING, Delivery.State.FAILED)
 )
+HOUR = timedelta(hours=1)
 FAILING_FOR = timedelta(days=5)
 # Between two failures of one delivery, also one whose endpoint is held meanwhile, there lies no longer time; and they
 # are known to the hour.
@@ -81,7 +82,7 @@ INSERT INTO webhook_attempt (
 SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response,
     url, header_names, response_headers, connected_after, secured_after, answered_after
 FROM changed
-ON CONFLICT (id) DO NOTHING -- a commit whose answer was lost is repeated
+ON CONFLICT (delivery_id, id) DO NOTHING -- a commit whose answer was lost is repeated
 """  # noqa: S608 - a condition of ours
 HOURS = """
 INSERT INTO webhook_endpoint_hour AS kept (
@@ -158,18 +159,16 @@ def record_results(results: list[Result]) -> None:
     if not results:
         return
     results = sorted(results, key=lambda result: result.ended)
-    with system_scope("what became of deliveries of every organization"), transaction.atomic():
-        read_by_index()
-        found = _farings({result.claim.target.id for result in results})
+    with system_scope("what became of deliveries of every organization"), prepared_by_index() as prepared:
+        found = _farings(prepared, {result.claim.target.id for result in results})
         before = {each: faring.judgement for each, faring in found.items()}
         for result in results:
             if result.claim.target.id in found:
                 found[result.claim.target.id].add(result)
-        with connection.cursor() as cursor:
-            if changed := [each for each, faring in found.items() if before[each] != faring.judgement]:
-                cursor.execute(FARINGS, _fared(changed, found))
-            cursor.execute(RESULTS, _columns(results))
-            cursor.execute(HOURS, _hours(results))
+        if changed := [each for each, faring in found.items() if before[each] != faring.judgement]:
+            prepared.run(FARINGS, _fared(changed, found))
+        prepared.run(RESULTS, _columns(results))
+        prepared.run(HOURS, _hours(results))
     _disable(results, found)
 
 
@@ -180,10 +179,8 @@ def give_up(claims: list[Claim], now: datetime) -> None:
             cursor.execute(LOST, [now, now, array_of([claim.id for claim in claims])])
 
 
-def _farings(endpoints: set[str]) -> dict[str, _Faring]:
-    with connection.cursor() as cursor:
-        cursor.execute(ENDPOINTS, [array_of(list(endpoints))])
-        return {row[0]: _Faring(*row[1:]) for row in cursor.fetchall()}
+def _farings(prepared: Prepared, endpoints: set[str]) -> dict[str, _Faring]:
+    return {row[0]: _Faring(*row[1:]) for row in prepared.rows(ENDPOINTS, [array_of(list(endpoints))])}
 
 
 def _fared(endpoints: list[str], found: dict[str, _Faring]) -> list[str]:
@@ -221,9 +218,13 @@ def _row(result: Result) -> tuple[Any, ...]:
 def _hours(results: list[Result]) -> list[str]:
     """What is to be added for each endpoint and hour, as columns."""
     found: dict[tuple[str, datetime], list[int]] = {}
+    hour = results[0].began
+    end = hour
     for result in results:
         began, milliseconds = result.began, result.answer.milliseconds
-        hour = began.replace(minute=0, second=0, microsecond=0)
+        if not hour <= began < end:
+            hour = began.replace(minute=0, second=0, microsecond=0)
+            end = hour + HOUR
         counts = found.setdefault((result.claim.target.id, hour), [0, 0, 0, 0])
         counts[0 if result.succeeded else 1] += 1
         counts[2] += milliseconds

@@ -1,12 +1,13 @@
 """Signatures of deliveries (https://www.standardwebhooks.com): over id, timestamp and body, by every key in force."""
 
 import base64
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from django.utils import timezone
 
 from orgs.encryption import unseal
@@ -58,12 +59,12 @@ def _digest(key: bytes, signed: bytes) -> bytes:
     # Other than hmac.digest this keeps the interpreter, which the worker's other thread would take meanwhile.
     copy = _begun(key).copy()
     copy.update(signed)
-    return copy.digest()
+    return copy.finalize()
 
 
 @lru_cache(maxsize=1000)
-def _begun(key: bytes) -> hmac.HMAC:
-    return hmac.new(key, digestmod="sha256")
+def _begun(key: bytes) -> HMAC:
+    return HMAC(key, SHA256())
 
 
 def _base64(raw: bytes) -> str:

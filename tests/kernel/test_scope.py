@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.checks import run_checks
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from audit.models import AuditBeginning, AuditBlock, AuditCheckpoint, AuditEvent, AuditExport, AuditSeal
+from config.kernel.statements import prepared_by_index
 from config.kernel.tenancy.models import TenantForeignKey, TenantModel
 from config.kernel.tenancy.scope import ScopeError, current_scope, system_scope, tenant_scope
 from keys.models import Agent, Key, KeyPolicy, KeyUse
@@ -213,6 +215,47 @@ def test_a_rolled_back_savepoint_leaves_no_scope_behind(cast: Cast):
         with pytest.raises(ProgrammingError), transaction.atomic(), tenant_scope(cast.acme.id):
             rows("SELECT no_such_column FROM projects_project")
         assert rows("SELECT count(*) FROM projects_project") == [(0,)]
+
+
+NAMES = "SELECT slug FROM projects_project WHERE org_id = ANY(%s::uuid[]) ORDER BY slug"
+
+
+def test_prepared_statements_run_in_the_system_scope_whatever_was_done_in_between(furnished: Cast):
+    """What another scope, a savepoint that is given up, or a failure leaves in the transaction is not theirs."""
+
+    def fail() -> None:
+        with pytest.raises(ProgrammingError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT nothing_of_the_kind")
+
+    def give_up() -> None:
+        with suppress(LookupError), transaction.atomic():
+            list(Project.objects.values_list("id"))
+            raise LookupError
+
+    with system_scope("test"), prepared_by_index() as prepared:
+        both = [str(furnished.acme.id), str(furnished.globex.id)]
+        expected = prepared.rows(NAMES, [both])
+        assert len(expected) > len(prepared.rows(NAMES, [both[:1]])) > 0
+        for between in (fail, give_up, lambda: list(Project.objects.values_list("id"))):
+            with tenant_scope(furnished.acme.id):
+                list(Project.objects.values_list("id"))
+                with system_scope("test"):
+                    between()
+                between()
+            assert prepared.rows(NAMES, [both]) == expected
+            with tenant_scope(furnished.acme.id):
+                list(Project.objects.values_list("id"))
+            between()
+            assert prepared.rows(NAMES, [both]) == expected
+
+
+def test_prepared_statements_are_for_their_system_scope_alone(cast: Cast):
+    with pytest.raises(ScopeError), prepared_by_index():
+        raise AssertionError
+    with tenant_scope(cast.acme.id), pytest.raises(ScopeError), prepared_by_index():
+        raise AssertionError
+    with system_scope("test"), prepared_by_index() as prepared, tenant_scope(cast.acme.id), pytest.raises(ScopeError):
+        prepared.rows(NAMES, [[str(cast.acme.id)]])
 
 
 def test_a_scope_holds_for_its_thread_alone(committed_cast: Cast):

@@ -2,17 +2,19 @@
 
 import json
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from django.db import connection
 
 from audit.models import AuditEvent
 from config.kernel.identifiers import public_id
+from config.kernel.statements import prepared_by_index
 from config.kernel.tenancy.models import new_id
-from config.kernel.tenancy.scope import tenant_scope
+from config.kernel.tenancy.scope import system_scope, tenant_scope
 from tests.cast import Cast
 from webhooks.arrays import array_of, array_of_texts
-from webhooks.payloads import kept_payload, messages_of
+from webhooks.payloads import Message, kept_payload, messages_of
 
 
 def noted(cast: Cast, **fields: object) -> AuditEvent:
@@ -28,11 +30,16 @@ def noted(cast: Cast, **fields: object) -> AuditEvent:
     return row
 
 
+def messages(records: list[UUID]) -> dict[str, Message]:
+    with system_scope("test"), prepared_by_index() as prepared:
+        return messages_of(prepared, [str(each) for each in records])
+
+
 def test_a_payload_is_the_whole_record_and_the_same_bytes_each_time(cast: Cast):
     row = noted(cast)
     with tenant_scope(cast.acme.id):
         body = kept_payload(row.id)
-        assert messages_of([str(row.id)]) == {str(row.id): (row.public_id, body)}
+    assert messages([row.id]) == {str(row.id): (row.public_id, body)}
     moment = row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert json.loads(body or b"") == {
         "type": "key.created",
@@ -64,7 +71,8 @@ def test_nothing_is_told_of_records_of_others_or_of_none(cast: Cast):
     row = noted(cast)
     with tenant_scope(cast.globex.id):
         assert kept_payload(row.id) is None
-        assert messages_of([str(row.id), str(new_id())]) == {}
+    assert list(messages([row.id, new_id()])) == [str(row.id)]
+    assert messages([new_id()]) == {}
 
 
 @pytest.mark.parametrize(

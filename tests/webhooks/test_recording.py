@@ -51,8 +51,8 @@ def test_two_workers_that_write_of_one_endpoint_at_once_lose_nothing(committed_c
         record_results([answered(second, 429, 600)])
         connection.close()
 
-    def read_and_wait(endpoints):
-        found = read(endpoints)
+    def read_and_wait(*arguments):
+        found = read(*arguments)
         monkeypatch.setattr(recording, "_farings", read)
         others.append(Thread(target=write_other))
         others[0].start()

@@ -154,8 +154,8 @@ class Attempt(TenantModel):
     answered_after = models.PositiveIntegerField(null=True, blank=True, help_text="Milliseconds, to the first byte.")
 
     class Meta:
+        # Its primary key in PostgreSQL is (delivery_id, id), by a migration: each is read with its delivery.
         db_table = "webhook_attempt"
-        indexes = [models.Index(fields=["delivery", "id"], name="webhook_attempt_by_delivery")]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"

@@ -114,7 +114,8 @@ def carry_scope(
     """Django execute wrapper: sends the scope's settings and the statement as one simple-protocol message.
 
     Inside a transaction the prefix is always sent, the empty scope included: so nothing lingers when a scope ends
-    before the transaction does, and a rolled-back savepoint cannot leave a stale one.
+    before the transaction does, and a rolled-back savepoint cannot leave a stale one. What was told last is kept in
+    `told_scope`, for statements that go past Django's cursor.
     """
     connection = context["connection"]
     scope = _current.get()
@@ -135,10 +136,12 @@ def carry_scope(
         if not in_transaction:
             raise ScopeError("executemany needs a transaction around it to carry the scope.")
         execute(prefix, None, False, context)  # noqa: FBT003 - Django's own signature
+        connection.told_scope = scope
         return execute(sql, params, many, context)
     if not isinstance(sql, str):
         sql = sql.as_string(connection.connection)
     result = execute(prefix + sql, params, many, context)
+    connection.told_scope = scope
     cursor = context["cursor"].cursor
     for _ in range(STATEMENTS_IN_PREFIX):
         cursor.nextset()
