@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from benchmarks.stage import ROOT, Stage, Unable, cpu_of, show
 
 CONNECTIONS = 8
-ROUNDS = 5
+ROUNDS = 9
 IN_A_ROUND = 250  # by each connection
 ORGANIZATIONS = 1000
 SEALED = 20_000

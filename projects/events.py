@@ -91,10 +91,13 @@ ACCESS_DENIED = declare(
     "access.denied",
     "Somebody asked for something of the organization that they may not, and was refused.",
     {
-        "cause": choice("why", "permission_missing", "not_a_member", "other_organization", "other_project", "no_grant"),
+        "cause": choice(
+            "why", "permission_missing", "rule", "not_a_member", "other_organization", "other_project", "no_grant"
+        ),
         "method": text("the method of the request"),
         "route": text("the address that was asked for, with names in the place of its values"),
         "permission": text("the permission that this takes; empty: none"),
+        "reason": text("which rule it was, as the answer said it", optional=True),
         "at": moment("when it was refused, where that was written down a little later", optional=True),
         "project": identifier("prj", "the project that it was about, if it was about one", nullable=True),
     },

@@ -1,4 +1,4 @@
-"""What the gates refuse, for the program's own log and for the log of the organization that it was about.
+"""What the gates and the services refuse, for the program's own log and for that of the organization it was about.
 
 The ledger lies above the kernel, so who writes there is named in settings (TENANTRY_DENIAL_RECORDER). Writing it down
 may fail; the refusal stands either way, and looks the same.
@@ -19,9 +19,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from config.kernel.errors import Forbidden, TenantryError
 from config.kernel.identifiers import parse_public_id
 from config.kernel.permissions import Permission
-from config.kernel.principals import Principal
+from config.kernel.principals import Principal, PublishablePrincipal
 from config.kernel.slugs import SLUG
 
 logger = structlog.get_logger()
@@ -62,6 +63,9 @@ class DenialRecorder(Protocol):
     def permission_missing(self, denial: Denial, *, organization: Any, project: Any) -> None:
         """Records that somebody who belongs to the organization lacks the permission. Runs in its scope."""
 
+    def rule_broken(self, denial: Denial, *, organization: Any, project: Any, reason: str) -> None:
+        """Records that a service refused what goes beyond the permission, and what it said. Runs in the scope."""
+
     def absent(self, denial: Denial, *, organization: str, project: str) -> None:
         """Has it looked up later what was named, and recorded where it exists. Does the same work where it does not.
 
@@ -80,6 +84,28 @@ def note_permission_missing(denial: Denial, *, organization: Any, project: Any) 
     try:
         recorder = _recorder(settings.TENANTRY_DENIAL_RECORDER)
         recorder.permission_missing(denial, organization=organization, project=project)
+    except Exception:
+        logger.exception("refusal could not be recorded")
+
+
+def note_rule_broken(admission: Any, asked: Asked, permission: Permission | None, error: TenantryError) -> None:
+    """Says that a service refused somebody whom the gates had let in, by a rule such as that nobody reaches above
+    themselves; call it when the transaction that it stopped has ended, in the scope of `admission`.
+
+    Nothing for other errors, nor for those that only ask for another proof, which are subclasses of Forbidden; nor for
+    browsers with a publishable key, whose refusals are events of their own.
+    """
+    if type(error) is not Forbidden or admission.organization is None:
+        return
+    if isinstance(admission.principal, PublishablePrincipal):
+        return
+    denial = Denial(admission.principal, asked, permission)
+    logger.warning("access denied", cause="rule", code=error.code, **_words(denial))
+    try:
+        recorder = _recorder(settings.TENANTRY_DENIAL_RECORDER)
+        recorder.rule_broken(
+            denial, organization=admission.organization, project=admission.project, reason=error.detail
+        )
     except Exception:
         logger.exception("refusal could not be recorded")
 

@@ -17,7 +17,7 @@ from django.views import View
 
 from config.kernel.access import Access, Admission, access_for, admitted
 from config.kernel.api.views import etag_of
-from config.kernel.denials import Asked
+from config.kernel.denials import Asked, note_rule_broken
 from config.kernel.errors import Conflict, Forbidden, Invalid, TenantryError
 from config.kernel.paging import DEFAULT_LIMIT, window_of
 from config.kernel.principals import Principal
@@ -53,7 +53,17 @@ class AccessMixin:
                 current = {**kwargs, "organization": self.admission.organization.slug}
                 if current != kwargs:  # reached by a retired slug or by id
                     return redirect(resolve_url(request.resolver_match.view_name, **current))  # type: ignore[union-attr]
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            try:
+                return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            except TenantryError as error:
+                self.note_refusal(error)
+                raise
+
+    def note_refusal(self, error: TenantryError) -> None:
+        """Has it recorded that a service refused this by a rule of its own; nothing for any other error."""
+        access = access_for(self.access, self.request.method or "")  # type: ignore[attr-defined]
+        permission = access.permission if access else None
+        note_rule_broken(self.admission, Asked.of(self.request), permission, error)  # type: ignore[attr-defined]
 
 
 class Page(AccessMixin, View):
@@ -120,6 +130,7 @@ class FormPage(Page):
         try:
             return self.save(form)
         except (Invalid, Conflict, Forbidden) as error:
+            self.note_refusal(error)
             add_error(form, error)
             return self.show_form(form, status=error.status)
 

@@ -1,4 +1,4 @@
-"""What the gates refused, on the record of the organization that it was about (TENANTRY_DENIAL_RECORDER).
+"""What gates and services refused, on the record of the organization that it was about (TENANTRY_DENIAL_RECORDER).
 
 Nobody must be able to fill a ledger by asking again and again, so of each cause only so much is written in an hour: of
 one who asks, and of all together. Hours, since what fills a ledger is no burst but a program that tries day and night.
@@ -74,12 +74,11 @@ class DenialRecorder:
 
     def permission_missing(self, denial: Denial, *, organization: Organization, project: Project | None) -> None:
         """Written before the answer: whoever is told so knows that the organization exists."""
-        data = {
-            "method": denial.asked.method,
-            "route": denial.asked.route,
-            "permission": str(denial.permission or ""),
-        }
-        _record("permission_missing", denial.principal, organization, project, data)
+        _record("permission_missing", denial.principal, organization, project, _what(denial))
+
+    def rule_broken(self, denial: Denial, *, organization: Organization, project: Project | None, reason: str) -> None:
+        """Written before the answer, too, but after what the service had begun is undone."""
+        _record("rule", denial.principal, organization, project, {**_what(denial), "reason": reason})
 
     def absent(self, denial: Denial, *, organization: str, project: str) -> None:
         """By a task, which outlives this process; with or without a broker."""
@@ -104,6 +103,14 @@ class DenialRecorder:
         )
         with transaction.atomic():
             enqueue("projects.record_absent", *astuple(attempt))
+
+
+def _what(denial: Denial) -> dict[str, str]:
+    return {
+        "method": denial.asked.method,
+        "route": denial.asked.route,
+        "permission": str(denial.permission or ""),
+    }
 
 
 def record_absent(attempt: Attempt) -> int:
