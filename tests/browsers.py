@@ -26,3 +26,10 @@ def filled_in(answer: Any, **changes: Any) -> dict[str, Any]:
     values = {name: form[name].value() for name in form.fields}
     typed = {name: "" if value is None else value for name, value in values.items()}
     return {**typed, **hidden, **changes}
+
+
+def saved(browser: Client, path: str, values: dict[str, Any]) -> Any:
+    """The answer to what is typed into an edit page that was just opened: `values`, and which record it showed."""
+    opened = browser.get(path).content.decode()
+    [version] = re.findall(r'type="hidden" name="version" value="([^"]+)"', opened) or [""]
+    return browser.post(path, {**values, "version": version})

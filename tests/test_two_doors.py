@@ -12,6 +12,7 @@ from keys.credentials import PATTERN
 from keys.models import Agent, Key
 from orgs.models import Invitation, Membership, Organization, ServiceGrant, User
 from projects.models import Domain, Project
+from tests.browsers import saved
 from tests.cast import Cast
 from tests.gateway import make_gateway
 from webhooks.models import Delivery, Endpoint
@@ -95,7 +96,7 @@ class PageDoor(Door):
         return self.browse(who).post(f"{PAGES}/projects/rocket/archive/")
 
     def rename(self, who: User, slug: str) -> Any:
-        return self.browse(who).post(f"{PAGES}/settings/", {"name": "Acme", "slug": slug})
+        return saved(self.browse(who), f"{PAGES}/settings/", {"name": "Acme", "slug": slug})
 
     def delete(self, who: User, confirm: str) -> Any:
         return self.browse(who).post(f"{PAGES}/settings/delete/", {"confirm": confirm})

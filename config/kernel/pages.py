@@ -148,20 +148,24 @@ class EditPage(FormPage):
     """
 
     def lock(self) -> None:
-        """Locks the record until the transaction ends. Raises Absent."""
+        """Locks the record until the transaction ends, and reads it anew where it was read before. Raises Absent."""
         raise NotImplementedError
+
+    def version(self, form: forms.BaseForm) -> str:
+        """Which record the form begins with."""
+        return version_of(form)
 
     @transaction.atomic
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         self.lock()
         form = self.form_class(**self.form_arguments())
-        if request.POST.get(VERSION) != version_of(form):
+        if request.POST.get(VERSION) != self.version(form):
             messages.error(request, CHANGED_MEANWHILE)
             return self.show_form(form, status=Conflict.status)
         return super().post(request, **kwargs)
 
     def show_form(self, form: forms.BaseForm, *, status: int = 200) -> HttpResponse:
-        form.fields[VERSION] = forms.CharField(widget=forms.HiddenInput, initial=version_of(form))
+        form.fields[VERSION] = forms.CharField(widget=forms.HiddenInput, initial=self.version(form))
         return super().show_form(form, status=status)
 
 

@@ -9,12 +9,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from config.kernel.access import organization
-from config.kernel.pages import FormPage, Page
+from config.kernel.pages import EditPage, FormPage, Page
 from config.kernel.permissions import Permission
 from orgs.forms.organizations import ConfirmationForm, SettingsForm
 from orgs.models import EmailDomain, Invitation, Membership, Organization
 from orgs.models.organization import erasure_time
 from orgs.selectors import guide
+from orgs.services.authority import lock_organization
 from orgs.services.organizations import delete_organization, restore_organization, update_organization
 from orgs.services.sign_in_policies import policy_in_scope
 from orgs.views.home import LAST_ORGANIZATION
@@ -52,7 +53,7 @@ class OverviewPage(Page):
         return self.show(context)
 
 
-class SettingsPage(FormPage):
+class SettingsPage(EditPage):
     """Name and slug, the plan, the danger zone. Whoever may not change them reads them."""
 
     access = {
@@ -71,6 +72,10 @@ class SettingsPage(FormPage):
     def form_arguments(self) -> dict[str, Any]:
         current = self.admission.organization
         return {"initial": {"name": current.name, "slug": current.slug}}
+
+    def lock(self) -> None:
+        lock_organization()
+        self.admission.organization.refresh_from_db()
 
     def save(self, form: SettingsForm) -> HttpResponse:
         changed = update_organization(actor=self.admission.principal, **form.cleaned_data)

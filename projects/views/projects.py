@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.kernel.access import organization, project
-from config.kernel.pages import FORM_INVALID, FormPage, Page
+from config.kernel.pages import FORM_INVALID, EditPage, FormPage, Page
 from config.kernel.permissions import Permission
 from projects.forms.projects import ProjectFilter, ProjectForm, ProjectSettingsForm
 from projects.models import Project
@@ -72,7 +72,7 @@ class ProjectDetail(Page):
         return self.show({"section": "overview", "counts": counts, "tenantry_url": settings.TENANTRY_URL})
 
 
-class ProjectSettings(FormPage):
+class ProjectSettings(EditPage):
     """Name, slug and domains, and the ways to archive and restore."""
 
     access = project(Permission.MANAGE_APPS)
@@ -87,6 +87,10 @@ class ProjectSettings(FormPage):
 
     def form_context(self) -> dict[str, Any]:
         return {"section": "settings"}
+
+    def lock(self) -> None:
+        services.locked_project(self.admission.project.id)
+        self.admission.project.refresh_from_db()
 
     def save(self, form: ProjectSettingsForm) -> HttpResponse:
         changed = services.update_project(

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config.kernel.access import Admission, organization
 from config.kernel.errors import Absent
-from config.kernel.pages import FormPage, Page
+from config.kernel.pages import EditPage, FormPage, Page
 from config.kernel.permissions import Permission
 from orgs.forms.confirmation import TypedConfirmation
 from orgs.forms.role_choice import role_arguments
@@ -26,6 +26,7 @@ from sso.forms.connections import (
 from sso.models import Configuration, Connection, ConnectionLogEntry, GroupMapping
 from sso.providers import provider_of
 from sso.services import connections, group_mappings
+from sso.services.authority import locked_connection
 from sso.services.configurations import change_configuration, discard_draft
 from sso.services.metadata import last_certificate, threshold_of
 
@@ -205,7 +206,7 @@ class ConnectionDiscard(OfConnection):
         return to_connection(self.admission, self.connection)
 
 
-class ConnectionSettings(OfConnection, FormPage):
+class ConnectionSettings(OfConnection, EditPage):
     """Name, state, role of newcomers, and what disabling would mean."""
 
     access = {"GET": MANAGER, "POST": MANAGER.after_recent_proof()}
@@ -228,6 +229,10 @@ class ConnectionSettings(OfConnection, FormPage):
 
     def form_context(self) -> dict[str, Any]:
         return {**self.context(), "ending": connections.preview_ending(self.connection)}
+
+    def lock(self) -> None:
+        locked_connection(self.connection.id)
+        self.connection.refresh_from_db()
 
     def save(self, form: ConnectionSettingsForm) -> HttpResponse:
         changes = form.cleaned_data

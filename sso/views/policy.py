@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -10,13 +11,15 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from config.kernel.access import organization
+from config.kernel.api.views import etag_of
 from config.kernel.errors import Absent, Forbidden
-from config.kernel.pages import FormPage
+from config.kernel.pages import EditPage, FormPage
 from config.kernel.permissions import Permission, Role
 from keys.views.shown_once import SecretPage
 from orgs.models import BreakGlassCode, Membership, SignInPolicy
 from orgs.selectors import BreakGlassHolder, affected_by_single_sign_on, holders_of_break_glass_codes
 from orgs.services import break_glass, sign_in_policies
+from orgs.services.authority import lock_organization
 from orgs.views.person import person_of
 from sso.forms.policy import LATER, NOW, MakeCodesForm, PolicyForm, proposed_begin
 
@@ -30,7 +33,7 @@ def nobody_holds(holders: list[BreakGlassHolder]) -> bool:
     return not any(holder.left for holder in holders)
 
 
-class PolicyPage(FormPage):
+class PolicyPage(EditPage):
     """The policy with all that is to be known before it is changed."""
 
     access = {"GET": MANAGER, "POST": MANAGER.after_recent_proof()}
@@ -75,6 +78,14 @@ class PolicyPage(FormPage):
             "nobody_holds_codes": nobody_holds(holders),
             "is_owner": self.admission.membership.role == Role.OWNER,
         }
+
+    def lock(self) -> None:
+        lock_organization()  # as every change of the policy does
+
+    def version(self, form: forms.BaseForm) -> str:
+        # What the form proposes moves with the clock; what is set does not.
+        given = {name: value for name, value in form.initial.items() if name not in ("begin", "required_from")}
+        return etag_of({**given, "set": self.policy.required_from}).strip('"')
 
     def save(self, form: PolicyForm) -> HttpResponse:
         wanted = form.wanted()

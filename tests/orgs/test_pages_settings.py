@@ -8,6 +8,7 @@ from config.kernel.errors import Invalid
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import Organization
 from orgs.services.organizations import delete_organization, update_organization
+from tests.browsers import saved
 from tests.cast import Cast
 from tests.texts import without_what_varies
 
@@ -35,17 +36,17 @@ def test_everybody_reads_the_settings_and_the_role_decides_what_is_offered(cast:
 
 def test_a_new_slug_keeps_the_old_addresses(cast: Cast, browse: Any):
     browser = browse(cast.admin)
-    saved = browser.post("/orgs/acme/settings/", {"name": "Acme & Sons", "slug": "acme-sons"})
-    assert saved["Location"] == "/orgs/acme-sons/settings/"
+    answer = saved(browser, "/orgs/acme/settings/", {"name": "Acme & Sons", "slug": "acme-sons"})
+    assert answer["Location"] == "/orgs/acme-sons/settings/"
     assert "The settings are saved." in text_of(browser.get("/orgs/acme-sons/settings/"))
     assert browser.get("/orgs/acme/members/")["Location"] == "/orgs/acme-sons/members/"
     member = f"members/{cast.viewer.public_id}/role/"
     assert browser.get(f"/orgs/acme/{member}")["Location"] == f"/orgs/acme-sons/{member}"
     assert browser.get(f"/orgs/{cast.acme.public_id}/")["Location"] == "/orgs/acme-sons/"
     assert browse(cast.outsider).get("/orgs/acme/members/").status_code == 404
-    taken = browse(cast.outsider).post("/orgs/globex/settings/", {"name": "Globex", "slug": "acme"})
+    taken = saved(browse(cast.outsider), "/orgs/globex/settings/", {"name": "Globex", "slug": "acme"})
     assert taken.status_code == 409
-    assert browser.post("/orgs/acme-sons/settings/", {"name": "Acme", "slug": "acme"}).status_code == 302
+    assert saved(browser, "/orgs/acme-sons/settings/", {"name": "Acme", "slug": "acme"}).status_code == 302
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
@@ -68,7 +69,7 @@ def test_settings_are_changed_by_those_who_may_only(cast: Cast, browse: Any, rol
     ],
 )
 def test_wrong_settings_change_nothing(cast: Cast, browse: Any, values: dict, status: int):
-    answer = browse(cast.owner).post("/orgs/acme/settings/", values)
+    answer = saved(browse(cast.owner), "/orgs/acme/settings/", values)
     assert answer.status_code == status
     assert 'aria-invalid="true"' in text_of(answer)
     assert (acme(cast).name, acme(cast).slug) == ("Acme", "acme")

@@ -14,6 +14,7 @@ from orgs.models import Membership
 from projects.models import Project, ProjectMembership
 from projects.services.members import set_project_role
 from projects.services.projects import archive_project, create_project
+from tests.browsers import saved
 from tests.cast import Cast, person
 from tests.texts import without_what_varies
 
@@ -166,8 +167,8 @@ def test_the_project_page_counts_the_keys_that_work(cast: Cast, browse: Any):
 
 def test_settings_are_saved_and_the_new_slug_leads_there(cast: Cast, browse: Any):
     browser = browse(cast.developer)
-    saved = browser.post(f"{PROJECT}settings/", {"name": "Rocket 2", "slug": "rocket-2"})
-    assert saved["Location"] == f"{LIST}{cast.project.public_id}/settings/"
+    answer = saved(browser, f"{PROJECT}settings/", {"name": "Rocket 2", "slug": "rocket-2"})
+    assert answer["Location"] == f"{LIST}{cast.project.public_id}/settings/"
     assert (project_of(cast).name, project_of(cast).slug) == ("Rocket 2", "rocket-2")
     assert browser.get(f"{LIST}rocket-2/").status_code == 200
     assert events_of(cast)[-1] == "project.updated"
@@ -175,7 +176,7 @@ def test_settings_are_saved_and_the_new_slug_leads_there(cast: Cast, browse: Any
 
 def test_a_taken_slug_is_said_beside_the_field(cast: Cast, browse: Any):
     add_projects(cast, 1)
-    answer = browse(cast.developer).post(f"{PROJECT}settings/", {"name": "Rocket", "slug": "project-0"})
+    answer = saved(browse(cast.developer), f"{PROJECT}settings/", {"name": "Rocket", "slug": "project-0"})
     assert answer.status_code == 409
     assert 'id="id_slug_error"' in text_of(answer)
     assert project_of(cast).slug == "rocket"

@@ -12,6 +12,7 @@ from projects.models import Domain, SeenDomain
 from projects.services.domains import note_seen, register_domain
 from projects.services.projects import update_project
 from tests.api.rows import everything
+from tests.browsers import saved
 from tests.cast import Cast
 
 PAGE = "/orgs/acme/projects/rocket/domains/"
@@ -186,12 +187,12 @@ def test_the_settings_say_what_other_domains_get(cast: Cast, browse: Any):
     settings = "/orgs/acme/projects/rocket/settings/"
     browser = browse(cast.developer)
     fields = {"name": "Rocket", "slug": "rocket", "unregistered_domains": "reject"}
-    assert browser.post(settings, fields).status_code == 302
+    assert saved(browser, settings, fields).status_code == 302
     with tenant_scope(cast.acme.id):
         cast.project.refresh_from_db()
     assert cast.project.unregistered_domains == "reject"
     before = everything()
-    assert browser.post(settings, {**fields, "unregistered_domains": "ignore"}).status_code == 422
+    assert saved(browser, settings, {**fields, "unregistered_domains": "ignore"}).status_code == 422
     assert everything() == before
 
 

@@ -21,6 +21,7 @@ from orgs.services.recovery_codes import make_recovery_codes
 from orgs.services.second_factor import new_device
 from tests.at_once import at_once
 from tests.authenticators import code_of
+from tests.browsers import saved
 from tests.cast import PASSWORD, Cast
 from tests.sso.enforcing import by_sso, connect, enforce
 from tests.texts import without_what_varies
@@ -71,7 +72,7 @@ def test_all_four_let_an_owner_in_and_all_owners_are_told(cast: Cast, held: Any,
     with tenant_scope(cast.acme.id):
         assert AuditEvent.objects.get(event="break_glass.used").data == {"left": 9}
     off = {"enforcement": "off", "guests": "second_factor", "session_hours": "24"}
-    assert browser.post("/orgs/acme/sign-in/policy/", off).status_code == 302
+    assert saved(browser, "/orgs/acme/sign-in/policy/", off).status_code == 302
     with tenant_scope(cast.acme.id):
         assert SignInPolicy.objects.get().enforcement == "off"
 

@@ -12,7 +12,7 @@ from config.kernel.permissions import Role
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.models import EmailDomain, Membership, PilotMember, SignInPolicy
 from sso.models import Configuration, Connection
-from tests.browsers import signed_in
+from tests.browsers import saved, signed_in
 from tests.cast import Cast
 from tests.sso.enforcing import by_sso, came, connect, enforce
 
@@ -33,7 +33,7 @@ def events_of(cast: Cast, name: str) -> list[AuditEvent]:
 
 def test_an_admin_who_came_in_through_the_live_configuration_switches_it_on(cast: Cast):
     configuration = connect(cast.acme)
-    answer = by_sso(cast.admin, configuration).post(PAGE, FORM | {"enforcement": "required"})
+    answer = saved(by_sso(cast.admin, configuration), PAGE, FORM | {"enforcement": "required"})
     assert answer.status_code == 302, answer.content.decode()
     policy = policy_of(cast)
     assert (policy.enforcement, policy.confirmed_at, policy.switched_on_by) == ("required", None, cast.admin)
@@ -95,7 +95,7 @@ def through_somebody_elses(cast: Cast, configuration: Configuration) -> Client:
 )
 def test_what_is_missing_is_said_and_recorded_and_nothing_changes(cast: Cast, state: str, given: Any, code: str):
     browser = given(cast, connect(cast.acme))
-    answer = browser.post(PAGE, FORM | {"enforcement": state, "pilots": [str(cast.developer.id)]})
+    answer = saved(browser, PAGE, FORM | {"enforcement": state, "pilots": [str(cast.developer.id)]})
     assert answer.status_code == 409
     assert policy_of(cast).enforcement == "off"
     assert [event.data["cause"] for event in events_of(cast, "sso.enforcement_refused")] == [code]
@@ -108,7 +108,7 @@ def test_a_single_sign_on_of_twenty_minutes_ago_is_no_proof(cast: Cast, time_mac
     page = browser.get(PAGE)
     assert "You came in through it just now" in page.content.decode()
     time_machine.move_to(timezone.now() + timedelta(minutes=6), tick=False)
-    browser.post(PAGE, FORM | {"enforcement": "required"})
+    saved(browser, PAGE, FORM | {"enforcement": "required"})
     assert policy_of(cast).enforcement == "off"
     assert "Sign in through it yourself" in browser.get(PAGE).content.decode()
 
@@ -177,7 +177,7 @@ def test_switching_off_needs_a_recent_proof_and_no_single_sign_on(cast: Cast, ti
     assert answer.status_code == 302
     assert "/confirm/" in answer["Location"]
     assert policy_of(cast).enforcement == "required"
-    assert by_sso(cast.owner, configuration).post(PAGE, FORM | {"enforcement": "off"}).status_code == 302
+    assert saved(by_sso(cast.owner, configuration), PAGE, FORM | {"enforcement": "off"}).status_code == 302
     assert policy_of(cast).enforcement == "off"
 
 

@@ -13,7 +13,7 @@ from orgs.enforcing import tend_enforcement
 from orgs.models import Membership, PilotMember, SignInPolicy
 from orgs.services.sign_in_policies import change_sign_in_policy, note_sso_sign_in, roll_back
 from tests.at_once import at_once
-from tests.browsers import signed_in
+from tests.browsers import saved, signed_in
 from tests.cast import Cast
 from tests.sso.enforcing import by_sso, came, connect, enforce
 
@@ -163,7 +163,7 @@ def test_everybody_is_told_when_a_date_is_set_and_once_more_a_day_before(
         "guests": "refused", "session_hours": "24",
     }  # fmt: skip
     with delivering():
-        assert by_sso(cast.admin, configuration).post(PAGE, form).status_code == 302
+        assert saved(by_sso(cast.admin, configuration), PAGE, form).status_code == 302
     bodies = {mail.to[0]: mail.body for mail in mailoutbox}
     assert set(bodies) == {user.email for user in (cast.owner, cast.admin, cast.developer, cast.viewer, cast.outsider)}
     assert "by nothing else" in bodies[cast.viewer.email]

@@ -12,7 +12,7 @@ from orgs.encryption import unseal
 from orgs.models import SignInPolicy
 from sso.models import Configuration, Connection, GroupMapping
 from tests.api.rows import everything
-from tests.browsers import signed_in
+from tests.browsers import saved, signed_in
 from tests.sso.providers import ENTITY_ID, SSO_URL, certificate, documents, metadata
 from tests.sso.rows import connection_rows
 
@@ -51,12 +51,12 @@ def test_an_admin_connects_a_provider_from_the_empty_list_on(browse, cast, idp):
     assert f"http://127.0.0.1:8000/sso/{connection.public_id}/callback" in page
     assert "Entra ID" in page
     settings = {"name": "Okta", "enabled": "on", "role": "developer"}
-    refused = client.post(address_of(connection, "settings/"), settings)
+    refused = saved(client, address_of(connection, "settings/"), settings)
     assert (refused.status_code, "Name the identity provider first" in text_of(refused)) == (409, True)
     form = {"issuer": idp.url, "client_id": "abc", "client_secret": SECRET, "groups_attribute": "groups"}
-    saved = client.post(begun["Location"], form, follow=True)
-    assert "Test the connection, then enable it" in text_of(saved)
-    assert client.post(address_of(connection, "settings/"), settings).status_code == 302
+    configured = client.post(begun["Location"], form, follow=True)
+    assert "Test the connection, then enable it" in text_of(configured)
+    assert saved(client, address_of(connection, "settings/"), settings).status_code == 302
     with tenant_scope(cast.acme.id):
         row = Configuration.objects.get()
         assert (row.state, row.number, row.groups_attribute) == ("live", 1, "groups")

@@ -15,7 +15,7 @@ from config.kernel.tenancy.scope import tenant_scope
 from orgs.encryption import unseal
 from projects.services.projects import archive_project
 from tests.api.rows import everything
-from tests.browsers import signed_in
+from tests.browsers import saved, signed_in
 from tests.webhooks.rows import ADDRESS, endpoint_rows
 from webhooks.models import Delivery, Endpoint, EndpointHour
 from webhooks.services.endpoints import MOST_ENDPOINTS, disable_for
@@ -212,14 +212,14 @@ def test_an_endpoint_is_edited_and_its_ledger_tells_no_path(browse, cast):
     assert page.context["form"]["events"].value() == rows.endpoint.events
     # The present address is not asked for again, although no DNS knows its host.
     form = {"url": ADDRESS, "description": "Renamed", **CHOSEN, "project": "rocket"}
-    assert client.post(address_of(rows.endpoint, "edit/"), form).status_code == 302
+    assert saved(client, address_of(rows.endpoint, "edit/"), form).status_code == 302
     changed = again(cast, rows.endpoint)
     assert (changed.description, changed.events, changed.project) == ("Renamed", CHOSEN["events"], cast.project)
-    kept = client.post(address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
+    kept = saved(client, address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
     assert "take them away first" in text_of(kept)
     assert again(cast, rows.endpoint).url == ADDRESS
     client.post(address_of(rows.endpoint, "headers/"), {"headers": ""})
-    client.post(address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
+    saved(client, address_of(rows.endpoint, "edit/"), {**form, "url": LOCAL})
     assert again(cast, rows.endpoint).url == LOCAL
     with tenant_scope(cast.acme.id):
         told = [row.data for row in AuditEvent.objects.filter(event="webhook_endpoint.updated")]
@@ -234,7 +234,7 @@ def test_an_event_that_no_longer_exists_can_be_kept_or_taken_away(browse, cast):
     client = browse(cast.owner)
     assert "no longer happens" in text_of(client.get(address_of(rows.endpoint, "edit/")))
     form = {"url": ADDRESS, "description": "", "which": "chosen", "events": ["key.*"], "project": ""}
-    assert client.post(address_of(rows.endpoint, "edit/"), form).status_code == 302
+    assert saved(client, address_of(rows.endpoint, "edit/"), form).status_code == 302
     assert again(cast, rows.endpoint).events == ["key.*"]
 
 

@@ -6,12 +6,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from config.kernel.pages import FormPage
+from config.kernel.pages import EditPage, FormPage
 from orgs.forms.confirmation import TypedConfirmation
 from webhooks.forms.endpoints import EndpointFields, HeadersForm
 from webhooks.models import Delivery
 from webhooks.selectors import preview_deletion
 from webhooks.services import endpoints as services
+from webhooks.services.authority import locked_endpoint
 from webhooks.views.endpoints import MANAGER, OfEndpoint, suggested_projects, to_endpoint
 
 TAB = "settings"
@@ -37,7 +38,7 @@ class EndpointFormPage(OfEndpoint, FormPage):
         return self.context()
 
 
-class EndpointEdit(EndpointFormPage):
+class EndpointEdit(EndpointFormPage, EditPage):
     """Address, events, project and description."""
 
     access = MANAGER.after_recent_proof()
@@ -52,6 +53,10 @@ class EndpointEdit(EndpointFormPage):
 
     def form_context(self) -> dict[str, Any]:
         return {**self.context(), "projects": suggested_projects()}
+
+    def lock(self) -> None:
+        locked_endpoint(self.endpoint.id)
+        self.endpoint.refresh_from_db()
 
     def save(self, form: EndpointFields) -> HttpResponse:
         services.update_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id, **form.wanted())
