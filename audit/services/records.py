@@ -48,7 +48,9 @@ def record(
     fields = _fields(event_type, actor=actor, target=target, data=data or {}, result=result)
     org_id = org_id or require_organization_id()
     with tenant_scope(org_id):
-        return AuditEvent.objects.create(org_id=org_id, **fields)
+        row = AuditEvent(org_id=org_id, **fields)
+        row.save(force_insert=True)  # the manager would first make a filter of reads, a tenth of what this costs
+        return row
 
 
 def record_everywhere(
