@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 def database(url: str, *, prepared: bool) -> dict[str, Any]:
     """Django's settings of a `postgresql://` URL, in any spelling that libpq reads.
 
-    `prepared`: whether the fast path may prepare its statements, which Django's own cursors never do.
+    `prepared`: whether config/kernel/statements.py may prepare statements, which Django's own cursors never do.
     """
     parts = conninfo_to_dict(url)
     return {

@@ -197,8 +197,8 @@ TENANTRY_KEY_CACHE_SIZE = environment.number(
 )
 TENANTRY_PREPARED_STATEMENTS = environment.flag(
     "TENANTRY_PREPARED_STATEMENTS",
-    "Prepares the statements of the fast path. Switch it off behind a transaction pooler that does not know prepared "
-    "statements, such as PgBouncer before 1.21.",
+    "Prepares the statements of the fast path and of the delivery of webhooks. Switch it off behind a transaction "
+    "pooler that does not know prepared statements, such as PgBouncer before 1.21.",
     default=True,
 )
 

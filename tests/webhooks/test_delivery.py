@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from standardwebhooks import Webhook
 
 from audit.models import AuditEvent
@@ -58,6 +58,27 @@ def test_an_event_reaches_its_endpoint_signed_so_that_the_stock_library_verifies
     assert (delivery.state, delivery.due_at, delivery.claimed_until, delivery.attempts) == ("delivered", None, None, 1)
     assert (attempt.outcome, attempt.status, attempt.response, attempt.number) == ("delivered", 200, "fine", 1)
     assert (hour.delivered, hour.failed) == (1, 0)
+
+
+PLANS = "SELECT COALESCE(sum(generic_plans), 0), COALESCE(sum(custom_plans), 0) FROM pg_prepared_statements"
+
+
+@pytest.mark.parametrize("threshold", [0, None], ids=["prepared", "not prepared"])
+def test_deliveries_are_made_with_and_without_prepared_statements(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, threshold: int | None
+):
+    """TENANTRY_PREPARED_STATEMENTS. Prepared ones are planned once, whatever their parameters are."""
+    with connection.cursor() as cursor, receiving() as receiver:
+        monkeypatch.setattr(connection.connection, "prepare_threshold", threshold)
+        listen(cast, receiver.url())
+        cursor.execute(PLANS)
+        [(generic, custom)] = cursor.fetchall()
+        for number in (1, 2):
+            happen(cast)
+            assert (deliver_due(), len(receiver.requests)) == (1, number)
+        cursor.execute(PLANS)
+        [(generic_since, custom_since)] = cursor.fetchall()
+    assert (generic_since > generic, custom_since) == (threshold == 0, custom)
 
 
 @pytest.mark.parametrize("number", [10**23, -(10**23), 2**64, 2**64 - 1, -(2**63), 10**18, 0.1, 1e-300])
