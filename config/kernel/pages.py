@@ -33,6 +33,7 @@ class AccessMixin:
 
     access: ClassVar[Access | Mapping[str, Access]]
     admission: Admission
+    _has_noted = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         access = access_for(self.access, request.method or "")
@@ -60,7 +61,13 @@ class AccessMixin:
                 raise
 
     def note_refusal(self, error: TenantryError) -> None:
-        """Has it recorded that a service refused this by a rule of its own; nothing for any other error."""
+        """Has it recorded that a service refused this by a rule of its own; nothing for any other error.
+
+        Once for a request: the page around the form may refuse for the same reason.
+        """
+        if self._has_noted:
+            return
+        self._has_noted = True
         access = access_for(self.access, self.request.method or "")  # type: ignore[attr-defined]
         permission = access.permission if access else None
         note_rule_broken(self.admission, Asked.of(self.request), permission, error)  # type: ignore[attr-defined]

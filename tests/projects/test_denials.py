@@ -178,6 +178,15 @@ def test_who_reaches_above_themselves_on_a_page_is_on_record(browse: Any, cast: 
     assert state() == before
 
 
+def test_a_form_and_the_page_around_it_are_refused_once(browse: Any, cast: Cast):
+    """Neither may an admin change an owner's role, nor see the page about it."""
+    with tenant_scope(cast.acme.id):
+        membership = Membership.objects.of_user(cast.owner.id).get()
+    answer = browse(cast.admin).post(f"{PAGES}/members/{membership.public_id}/role/", {"role": "viewer"})
+    assert answer.status_code == 403
+    assert [row.data["cause"] for row in denied(cast.acme)] == ["rule"]
+
+
 def test_a_page_that_a_rule_keeps_from_somebody_is_on_record(browse: Any, cast: Cast):
     """Where the view itself refuses, whatever the method."""
     with tenant_scope(cast.acme.id):
