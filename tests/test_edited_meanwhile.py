@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from config.kernel.pages import CHANGED_MEANWHILE
@@ -111,3 +112,23 @@ def test_an_open_page_that_nobody_interfered_with_saves(cast: Cast, browse: Any,
     opened = browser.get(path)
     assert browser.post(path, filled_in(opened, name="", description="x" * 9999, session_hours="0")).status_code == 422
     assert browser.post(path, filled_in(opened, **typed)).status_code == 302
+
+
+def test_nobody_waits_for_the_record_while_a_form_asks_the_dns(committed_cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    """The workers that deliver need the endpoint's row."""
+    path, _, _ = of(committed_cast, endpoint)
+    browser = signed_in(Client(), committed_cast.owner)
+    free = []
+
+    def lock() -> bool:
+        with tenant_scope(committed_cast.acme.id), transaction.atomic():
+            return bool(list(Endpoint.objects.select_for_update(nowait=True)))
+
+    def judged(url: str) -> str:
+        free.extend(at_once([lock]))
+        return url
+
+    monkeypatch.setattr("webhooks.forms.endpoints.fit_url", judged)
+    form = filled_in(browser.get(path), url="https://other.example/", headers="")
+    assert browser.post(path, form).status_code in (302, 409)
+    assert free == [True]

@@ -115,7 +115,8 @@ class Admission:
     """What the gates found. `organization`, `membership` (of a person) and `project` are the apps' own rows.
 
     `permissions` hold where the request is, which in a project may differ from the organization around it. `grants` of
-    a service account are by project id, those for the whole organization under None.
+    a service account are by project id, those for the whole organization under None. `denial` is what goes on record
+    if a rule behind the gates refuses the request; None where it is about no organization.
     """
 
     principal: Principal
@@ -125,6 +126,7 @@ class Admission:
     membership: Any = None
     project: Any = None
     grants: Mapping[UUID | None, frozenset[Permission]] = field(default_factory=dict)
+    denial: Denial | None = None
 
 
 class OrganizationGate(Protocol):
@@ -208,7 +210,7 @@ def admitted(
             raise PermissionMissing(access.permission or "")
         # Last, so that nobody proves themselves for what they may not do anyway.
         _require_recent_proof(access, principal)
-        yield admission
+        yield replace(admission, denial=denial)
 
 
 def _require_recent_proof(access: Access, principal: Principal) -> None:

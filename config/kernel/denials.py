@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Denial:
-    """Who was refused what. `permission` is what it takes."""
+    """Who is refused what, or would be. `permission` is what it takes."""
 
     principal: Principal
     asked: Asked
@@ -88,18 +88,16 @@ def note_permission_missing(denial: Denial, *, organization: Any, project: Any) 
         logger.exception("refusal could not be recorded")
 
 
-def note_rule_broken(admission: Any, asked: Asked, permission: Permission | None, error: TenantryError) -> None:
+def note_rule_broken(admission: Any, error: TenantryError) -> None:
     """Says that a service refused somebody whom the gates had let in, by a rule such as that nobody reaches above
     themselves; call it when the transaction that it stopped has ended, in the scope of `admission`.
 
     Nothing for other errors, nor for those that only ask for another proof, which are subclasses of Forbidden; nor for
-    browsers with a publishable key, whose refusals are events of their own.
+    browsers with a publishable key, which are refused by the page that they come from.
     """
-    if type(error) is not Forbidden or admission.organization is None:
+    denial = admission.denial
+    if type(error) is not Forbidden or denial is None or isinstance(admission.principal, PublishablePrincipal):
         return
-    if isinstance(admission.principal, PublishablePrincipal):
-        return
-    denial = Denial(admission.principal, asked, permission)
     logger.warning("access denied", cause="rule", code=error.code, **_words(denial))
     try:
         recorder = _recorder(settings.TENANTRY_DENIAL_RECORDER)

@@ -7,8 +7,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from config.kernel.access import access_for
-from config.kernel.denials import Asked, note_rule_broken
+from config.kernel.denials import note_rule_broken
 from config.kernel.errors import (
     Absent,
     AuthFailure,
@@ -29,20 +28,13 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     ours = as_ours(error)
     if ours is None:
         return None
-    _note(ours, context)
+    admission = getattr(context["view"], "admission", None)
+    if admission is not None:  # else the gates refused, who have that on record by themselves
+        note_rule_broken(admission, ours)
     headers = problem_headers(ours)
     if isinstance(ours, MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     return Response(ours.problem(), status=ours.status, headers=headers, content_type=PROBLEM_TYPE)
-
-
-def _note(error: TenantryError, context: dict[str, Any]) -> None:
-    """What a service refused goes on record. The gates have their own refusals there, and set no admission for them."""
-    view, request = context["view"], context["request"]
-    admission = getattr(view, "admission", None)
-    if admission is not None and request is not None:
-        access = access_for(view.access, request.method or "")
-        note_rule_broken(admission, Asked.of(request), access.permission if access else None, error)
 
 
 def as_ours(error: Exception) -> TenantryError | None:  # noqa: PLR0911 - one line a class reads best
