@@ -1,7 +1,7 @@
 """Deliveries through their door: lists, tests, replays, and what is forgotten."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -9,7 +9,7 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent, first_id_at, moment_of
+from audit.models import AuditEvent, first_id_at
 from audit.services import Target, record
 from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
@@ -230,10 +230,10 @@ def test_what_happened_while_it_was_disabled_is_made_up_for(api, cast: Cast, row
         assert AuditEvent.objects.filter(event="webhook_endpoint.replayed").count() == 1
 
 
-def in_progress(endpoint: Endpoint, since: datetime, until: UUID) -> None:
+def in_progress(endpoint: Endpoint, start: UUID, until: UUID) -> None:
     """A replay as it stands in the database."""
     Endpoint.objects.filter(id=endpoint.id).update(
-        replay_from=first_id_at(since), replay_until=until, replay_moved_at=timezone.now()
+        replay_from=start, replay_until=until, replay_moved_at=timezone.now()
     )
 
 
@@ -242,7 +242,6 @@ def test_a_replay_repeats_what_failed_and_nothing_that_was_delivered(cast: Cast,
     monkeypatch.setattr(replaying, "CHUNK", 2)
     monkeypatch.setattr(replaying, "CHUNKS_A_TASK", 1)
     monkeypatch.setattr(replaying, "enqueue", lambda *arguments: None)
-    since = timezone.now()
     with tenant_scope(cast.acme.id), transaction.atomic():
         happened = [happen(cast, event) for event in (KEY_RELEASED, KEY_REVOKED) * 3]
         states = ["failed", "delivered", "pending", "failed"]
@@ -251,9 +250,9 @@ def test_a_replay_repeats_what_failed_and_nothing_that_was_delivered(cast: Cast,
             Delivery.objects.create(
                 endpoint=rows.endpoint, event_id=event.id, event=event.event, state=state, due_at=due, tries=10
             )
-        last = happened[-1].id
+        first, last = happened[0].id, happened[-1].id
         outcomes = []
-        for start in (since, since, moment_of(happened[3].id)):  # as if its note of how far it came were lost
+        for start in (first, first, happened[3].id):  # as if its note of how far it came were lost
             in_progress(rows.endpoint, start, last)
             outcomes.append(replaying.replay(rows.endpoint.id))
         while outcomes[-1] == "more":
@@ -278,7 +277,7 @@ def test_a_replay_obeys_the_project_the_patterns_and_the_endpoint_s_own_age(cast
         inside = happen(cast, KEY_RELEASED)
         outside = record(KEY_RELEASED, actor=SYSTEM, data={"project": public_id("prj", new_id())})
         unwanted = happen(cast, PROJECT_ARCHIVED, cast.project)
-        in_progress(endpoint, timezone.now() - timedelta(days=1), unwanted.id)
+        in_progress(endpoint, first_id_at(timezone.now() - timedelta(days=1)), unwanted.id)
         outcome = replaying.replay(endpoint.id)
         made = set(Delivery.objects.values_list("event_id", flat=True))
     assert outcome == "done"
