@@ -1,5 +1,6 @@
 """Staff pages of the ledger: to read, never to change."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from audit.models import moment_of
+from audit.checkpoints import tell_withdrawals
+from audit.models import AuditCheckpoint, moment_of
 from audit.searching import Criteria, search
 from audit.words import MOST_WORDS, words_in
 from config.kernel.identifiers import parse_public_id
@@ -117,7 +119,23 @@ class AuditCheckpointAdmin(LedgerAdmin):
     prefix = "acp"
     search_help_text = "A public id of a checkpoint (acp_…) or an organization (org_…), or `installation`"
     list_display = ("public_id", "sequence", "sealed_at", "organization")
-    fields = ("public_id", "organization", "sequence", "edition", "digest_text", "sealed_at", "statement", "created_at")
+    fields = (
+        "public_id",
+        "organization",
+        "sequence",
+        "edition",
+        "digest_text",
+        "sealed_at",
+        "statement",
+        "key_withdrawn",
+        "created_at",
+    )
+
+    @admin.display(description="Key withdrawn", empty_value="No")
+    def key_withdrawn(self, row: AuditCheckpoint) -> datetime | None:
+        """When its key was: since then it proves nothing."""
+        tell_withdrawals([row])
+        return row.withdrawn_at
 
 
 class AuditBeginningAdmin(LedgerAdmin):

@@ -123,6 +123,13 @@ def make_checkpoint(organization_id: UUID) -> tuple[AuditCheckpoint | None, bool
         return made, made.id == row.id
 
 
+def tell_withdrawals(rows: Sequence[AuditCheckpoint]) -> None:
+    """Sets `withdrawn_at` of each, for those who look at them. One query."""
+    moments = import_string(settings.TENANTRY_CHECKPOINT_WITHDRAWALS)([row.statement for row in rows])
+    for row, moment in zip(rows, moments, strict=True):
+        row.withdrawn_at = moment
+
+
 def _last_withdrawal() -> datetime | None:
     return import_string(settings.TENANTRY_CHECKPOINT_WITHDRAWAL)()
 

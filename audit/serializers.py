@@ -66,6 +66,9 @@ class AuditCheckpointRecord(Record):
     digest = serializers.CharField(source="digest_text", help_text="The digest of that record, in hexadecimal.")
     sealed_at = serializers.DateTimeField()
     statement = serializers.CharField(help_text="All of that as a JSON Web Signature by a key of the key set.")
+    withdrawn_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the key that signed it was withdrawn: it proves nothing any more. Null for most."
+    )
     created_at = serializers.DateTimeField()
 
 

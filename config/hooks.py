@@ -11,6 +11,7 @@ TENANTRY_CHECKPOINT_SIGNER = "keys.signing.sign_checkpoint"
 TENANTRY_CHECKPOINT_READER = "keys.signing.read_checkpoint"
 TENANTRY_CHECKPOINT_KEYS = "keys.signing.checkpoint_keys"
 TENANTRY_CHECKPOINT_WITHDRAWAL = "keys.signing.last_withdrawal"
+TENANTRY_CHECKPOINT_WITHDRAWALS = "keys.signing.withdrawals"
 TENANTRY_AUDIT_DAYS = "orgs.retention.audit_days"
 TENANTRY_STAFF_READ_RECORDER = "audit.services.staff_reads.record_staff_read"
 # Routes that are answered in front of Django where memory suffices (config/kernel/hot.py).

@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit.checkpoints import tell_withdrawals
 from audit.models import AuditCheckpoint
 from audit.serializers import AuditCheckpointRecord
 from audit.services.checkpoints import sign_checkpoint
@@ -22,7 +23,7 @@ class AuditCheckpoints(ApiView):
     @listing("list_audit_checkpoints", AuditCheckpointRecord, query=PagedQuery)
     def get(self, request: Request, organization: str) -> Response:
         """Those of each hour in which something was sealed, and those signed on request, newest first. Keep them."""
-        return self.page(AuditCheckpoint.objects.all(), AuditCheckpointRecord)
+        return self.page(AuditCheckpoint.objects.all(), AuditCheckpointRecord, tell=tell_withdrawals)
 
     @operation("sign_audit_checkpoint", AuditCheckpointRecord, refusals=[Conflict])
     def post(self, request: Request, organization: str) -> Response:

@@ -1,5 +1,6 @@
 """What makes the ledger tamper-evident: a hash chain for each organization, and signed statements of where it stood."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -72,6 +73,8 @@ class AuditCheckpoint(TenantModel):
     sealed_at = models.DateTimeField()
     statement = models.TextField()
     edition = models.SmallIntegerField(default=1, db_default=1)
+    # When the key was withdrawn that signed it, where `tell_withdrawals` has said so: then it proves nothing any more.
+    withdrawn_at: datetime | None = None
 
     objects: ClassVar = TenantManager.from_queryset(AuditCheckpointQuerySet)()
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from audit.checkpoints import tell_withdrawals
 from audit.downloads import checkpoint_response
 from audit.models import AuditBeginning, AuditCheckpoint
 from audit.selectors import kept_since, sealing
@@ -28,8 +29,11 @@ class AuditCheckpointsPage(FormPage):
     navigation = "audit"
 
     def form_context(self) -> dict[str, Any]:
+        listed = self.listed(AuditCheckpoint.objects.all())
+        tell_withdrawals(listed["rows"])
         return {
-            **self.listed(AuditCheckpoint.objects.all()),
+            **listed,
+            "withdrawn": any(row.withdrawn_at for row in listed["rows"]),
             "sealing": sealing(),
             "beginning": AuditBeginning.objects.newest(),
             "kept_since": kept_since(self.admission.organization.id),
@@ -53,4 +57,5 @@ class AuditCheckpointFile(Page):
         found = AuditCheckpoint.objects.filter(id=required_id("acp", checkpoint)).first()
         if found is None:
             raise Absent
+        tell_withdrawals([found])
         return checkpoint_response(AuditCheckpointRecord(found).data, organization=self.admission.organization)

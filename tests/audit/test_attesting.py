@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audit import attesting
@@ -38,6 +39,7 @@ from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper, verified
 
 LOGS = {"acme", "globex", INSTALLATION}
+CHECKPOINTS = "/orgs/acme/audit/checkpoints/"
 ITS_LOG = "org_id = (SELECT org_id FROM audit_seal WHERE id = %s)"
 
 
@@ -134,6 +136,52 @@ def test_a_quiet_log_gets_another_checkpoint_when_a_key_was_withdrawn(committed_
     assert make_checkpoints() >= others
     SigningKey.objects.exclude(withdrawn_at=None).update(withdrawn_at=timezone.now() - timedelta(seconds=30))
     assert make_checkpoints() == 0
+
+
+def test_checkpoints_of_a_withdrawn_key_are_marked_wherever_they_are_shown(committed_cast: Cast):
+    write(committed_cast.acme.id, 2)
+    seal_everything()
+    first, _ = make_checkpoint(committed_cast.acme.id)
+    assert first is not None
+    token = committed_cast.token(committed_cast.viewer)
+    browser, program = signed_in(Client(), committed_cast.viewer), Client(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    def shown() -> list[tuple[int, bool]]:
+        rows = program.get("/api/v1/orgs/acme/audit-checkpoints").json()["data"]
+        page = browser.get(CHECKPOINTS).content.decode()
+        marks = sum(row["withdrawn_at"] is not None for row in rows)
+        assert page.count(">key withdrawn<") == marks
+        assert ("prove nothing by themselves any more" in page) == bool(marks)
+        return [(row["sequence"], row["withdrawn_at"] is not None) for row in rows]
+
+    assert shown() == [(first.sequence, False)]
+    kid = withdraw()
+    make_checkpoint(committed_cast.acme.id)
+    assert shown() == [(first.sequence, False), (first.sequence, True)]
+    kept = browser.get(f"{CHECKPOINTS}{first.public_id}/file/").json()
+    assert kept["withdrawn_at"] == program.get("/api/v1/orgs/acme/audit-checkpoints").json()["data"][1]["withdrawn_at"]
+    # One that somebody wrote over in the database is none of ours; the page is there all the same.
+    tamper("UPDATE audit_checkpoint SET statement = 'x' WHERE id = %s", first.id)
+    assert shown() == [(first.sequence, False), (first.sequence, False)]
+    assert SigningKey.objects.get(kid=kid).withdrawn_at is not None
+
+
+@pytest.mark.parametrize("path", ["/orgs/acme/audit/checkpoints/", "/api/v1/orgs/acme/audit-checkpoints"])
+def test_many_checkpoints_take_the_queries_of_few(committed_cast: Cast, path: str):
+    program = Client(HTTP_AUTHORIZATION=f"Bearer {committed_cast.token(committed_cast.viewer)}")
+    client = program if "api" in path else signed_in(Client(), committed_cast.viewer)
+
+    def counted() -> int:
+        write(committed_cast.acme.id, 1)
+        seal_everything()
+        make_checkpoint(committed_cast.acme.id)
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(path).status_code == 200
+        return len(captured)
+
+    counted()
+    few = counted()
+    assert [counted() for _ in range(4)] == [few] * 4
 
 
 def test_what_a_withdrawn_key_signed_is_said_when_it_speaks_against_a_log(committed_cast: Cast):
