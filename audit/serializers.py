@@ -67,7 +67,8 @@ class AuditCheckpointRecord(Record):
     sealed_at = serializers.DateTimeField()
     statement = serializers.CharField(help_text="All of that as a JSON Web Signature by a key of the key set.")
     withdrawn_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the key that signed it was withdrawn: it proves nothing any more. Null for most."
+        allow_null=True,
+        help_text="When the key that signed it was withdrawn: it proves nothing any more. Null for most.",
     )
     created_at = serializers.DateTimeField()
 
