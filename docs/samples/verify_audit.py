@@ -1,7 +1,7 @@
 """Verifies an export of the audit log without Tenantry: python verify_audit.py [FOLDER] [KEPT …]
 
-FOLDER is the unpacked archive; each KEPT is a checkpoint that you kept elsewhere, as it was answered or downloaded,
-or a key set (/.well-known/jwks.json) of the day on which you kept one.
+FOLDER is the unpacked archive; each KEPT is a checkpoint that you kept elsewhere, as it was answered or downloaded
+(a list of them, too), or a key set (/.well-known/jwks.json) of the day on which you kept one.
 Needs PyJWT (`pip install pyjwt[crypto]`) and Python 3.11.
 """
 
@@ -15,33 +15,40 @@ import jwt
 
 
 def require(holds, words):
-    if not holds:
-        sys.exit(words)
+    return holds or sys.exit(words)
+
+
+def once(pairs):
+    return require(len(dict(pairs)) == len(pairs), f"A record says something twice: {pairs}.") and dict(pairs)
+
+
+load = json.JSONDecoder(object_pairs_hook=once).decode
 
 
 def lines(folder):
-    if (folder / "records.jsonl").exists():
-        yield from map(json.loads, (folder / "records.jsonl").open(encoding="utf-8"))
-        return
-    for harmless in csv.DictReader((folder / "records.csv").open(encoding="utf-8", newline="")):
-        row = {name: text[1:] if text.startswith("'") else text for name, text in harmless.items()}
+    jsonl, table = folder / "records.jsonl", folder / "records.csv"
+    require(jsonl.exists() != table.exists(), "Leave one file of records beside this program: the one it came with.")
+    yield from map(load, jsonl.open(encoding="utf-8") if jsonl.exists() else [])
+    rows = csv.reader(table.open(encoding="utf-8", newline="")) if table.exists() else iter([[]])
+    names = next(rows)
+    for cells in filter(None, rows):
+        row = once([*zip(names, (cell.removeprefix("'") for cell in cells), strict=True)])
         who = {of: {part: row.pop(f"{of}_{part}") for part in ("kind", "id", "label")} for of in ("actor", "target")}
-        yield row | who | {"sequence": int(row["sequence"]), "data": json.loads(row["data"]), "ip": row["ip"] or None}
+        yield row | who | {"sequence": int(row["sequence"]), "data": load(row["data"]), "ip": row["ip"] or None}
 
 
 def signed(statement, keys):
     header = jwt.get_unverified_header(statement)
-    key = next((key for key in keys if key.key_id == header["kid"]), None)
-    is_signed = key and header.get("typ") == "audit-checkpoint+jwt"
-    require(is_signed, "This is no checkpoint, or no key set has its key: name the key set of its day too.")
-    return jwt.decode(statement, key, algorithms=["EdDSA"], options={"verify_iat": False})
+    words = "This is no checkpoint, or no key set has its key: name the key set of its day too."
+    require(header.get("typ") == "audit-checkpoint+jwt" and header.get("kid") in keys, words)
+    return jwt.decode(statement, keys[header["kid"]], algorithms=["EdDSA"], options={"verify_iat": False})
 
 
 def verify(folder, kept):
-    manifest, keys = (json.loads((folder / name).read_text("utf-8")) for name in ("manifest.json", "keys.json"))
-    own = [json.loads(line) for line in (folder / "checkpoints.jsonl").read_text("utf-8").splitlines()]
-    given = [json.loads(Path(name).read_text("utf-8")) for name in kept]
-    keys = [key for one in [*given, keys] if "keys" in one for key in jwt.PyJWKSet.from_dict(one).keys]
+    manifest, keys = (load((folder / name).read_text("utf-8")) for name in ("manifest.json", "keys.json"))
+    own = [load(line) for line in (folder / "checkpoints.jsonl").read_text("utf-8").splitlines()]
+    given = [one for name in kept for file in [load(Path(name).read_text("utf-8"))] for one in file.get("data", [file])]
+    keys = {key.key_id: key for one in [keys, *given] if "keys" in one for key in jwt.PyJWKSet.from_dict(one).keys}
     statements = [signed(one["statement"], keys) for one in [*own, *given] if "keys" not in one]
     organization, first = manifest["organization"], manifest["range"]["first"]
     require({one["organization"] for one in statements} == {organization}, f"A checkpoint is not of {organization}.")
@@ -49,8 +56,7 @@ def verify(folder, kept):
     place, digest = first - 1, bytes.fromhex(manifest["range"]["digest_before"])
     before = {other for sequence, other in said if sequence == place}
     require(before <= {digest.hex()}, f"What lies before number {first} is not what was sealed.")
-    for record in lines(folder):
-        place += 1
+    for place, record in enumerate(lines(folder), first):
         require(record.pop("sequence") == place, f"Number {place} is missing: {record['id']} stands in its place.")
         sealed = record.pop("digest")
         text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -63,5 +69,4 @@ def verify(folder, kept):
     return f"Numbers {first} to {place} of {organization} are as they were sealed."
 
 
-if __name__ == "__main__":
-    print(verify(Path(sys.argv[1] if len(sys.argv) > 1 else "."), sys.argv[2:]))
+print(verify(Path(sys.argv[1] if len(sys.argv) > 1 else "."), sys.argv[2:]))

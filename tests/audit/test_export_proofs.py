@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -103,19 +104,55 @@ def test_a_spoiled_export_is_seen_where_no_server_is(log: Cast, tmp_path: Path, 
     assert words in ended.stderr
 
 
+def test_of_two_files_of_records_none_is_vouched_for(log: Cast, tmp_path: Path):
+    folder = unpacked(made(log), tmp_path)
+    assert script(folder).returncode == 0
+    (folder / "records.csv").write_text("What somebody wants to be read beside the true records.\n")
+    ended = script(folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Leave one file of records" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "twice"),
+    [
+        ("jsonl", r'("event": )', r'\1"key.revoked", \1'),
+        ("jsonl", r'("actor": {)("kind": )', r'\1\2"user", \2'),
+        ("csv", r'("{)(""\w+"": )', r"\1\2null, \2"),
+        # A column of the same name before the true one.
+        ("csv", r'^("\w+",)("\w+",)', r"\1\2\2"),
+    ],
+)
+def test_what_is_said_twice_of_a_record_is_not_vouched_for(
+    log: Cast, tmp_path: Path, kind: str, pattern: str, twice: str
+):
+    folder = unpacked(made(log, kind), tmp_path)
+    file = folder / f"records.{kind}"
+    text, count = re.subn(pattern, twice, file.read_text(), flags=re.MULTILINE)
+    assert count > 5
+    file.write_text(text)
+    ended = script(folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "A record says something twice" in ended.stderr
+
+
 def test_checkpoints_that_were_kept_count_against_an_archive_that_was_made_to_fit(log: Cast, tmp_path: Path):
     folder = unpacked(made(log), tmp_path)
     last = len(lines_of(folder))
     kept, earlier = signed_link(log.acme.id, last), signed_link(log.acme.id, last - 2)
     (folder / "kept.json").write_text(json.dumps({"statement": kept}))
     assert script(folder, "kept.json").returncode == 0
+    (folder / "page.json").write_text(json.dumps({"data": [{"statement": kept}], "next": None}))
+    assert script(folder, "page.json").returncode == 0
     # The tail is cut, and the archive's own checkpoint replaced by one that fits.
     spoil(folder, cut)
     (folder / "checkpoints.jsonl").write_text(json.dumps({"statement": earlier}) + "\n")
     assert script(folder).returncode == 0
-    ended = script(folder, "kept.json")
-    assert ended.returncode == 1
-    assert f"ends at number {last - 2}, but a checkpoint says that the log went on to number {last}" in ended.stderr
+    for file in ("kept.json", "page.json"):
+        ended = script(folder, file)
+        assert ended.returncode == 1
+        words = f"ends at number {last - 2}, but a checkpoint says that the log went on to number {last}"
+        assert words in ended.stderr
 
 
 def test_a_checkpoint_of_a_key_that_has_retired_counts_with_the_key_set_that_was_kept(log: Cast, tmp_path: Path):
