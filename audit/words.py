@@ -111,6 +111,8 @@ def _tokens_in(text: str) -> set[str]:
         found.add(word)
         if word.isalnum():
             continue
+        if ":" in word:
+            found.add(_usual(word))
         found.update(NARROWEST.findall(word))
         if WIDE_CUTS[1].search(word):
             for cut in WIDE_CUTS:
@@ -126,11 +128,15 @@ def _numbers_in(text: str) -> frozenset[int]:
 
 def _cut(text: str) -> Iterator[str]:
     beginning = text[:LONGEST_TEXT]
-    usual = beginning.lower() if beginning.isascii() else unicodedata.normalize("NFKC", beginning).casefold()
-    for word in WORD.findall(usual):
+    for word in WORD.findall(beginning.lower() if beginning.isascii() else _folded(beginning)):
         bare = word.strip(EDGES)
         if bare:
             yield bare
+
+
+def _folded(text: str) -> str:
+    # Without case some letters fall apart into a base and its marks, which are composed again.
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _usual(word: str) -> str:
