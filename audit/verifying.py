@@ -8,7 +8,7 @@ behind it whose records were of those months (they were sealed late) are named a
 digest before it: no other record may be gone. The log itself has a record of each such statement.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,14 +29,19 @@ BY_DEFAULT = Trust()
 PORTION = 2000
 # How many links behind a wrong one are looked at, to tell a moved record from a changed one.
 WINDOW = 1000
+CREATED_AT = COLUMNS.index("created_at")
 
+# Of a time that Python has no word for, NULL: no record of ours is from then.
+READ = ", ".join(f"e.{column}" for column in COLUMNS).replace(
+    "e.created_at", "CASE WHEN e.created_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.created_at END"
+)
 LINKS = f"""
-SELECT s.sequence, s.id, s.digest, e.id IS NOT NULL, {", ".join(f"e.{column}" for column in COLUMNS)}
+SELECT s.sequence, s.id, s.digest, e.id IS NOT NULL, {READ}
 FROM audit_seal s LEFT JOIN audit_event e ON e.id = s.id AND e.org_id = s.org_id
 WHERE s.org_id = %s AND s.sequence > %s ORDER BY s.sequence LIMIT %s
 """  # noqa: S608 - column names of ours
 WITHOUT_LINK = f"""
-SELECT {", ".join(f"e.{column}" for column in COLUMNS)}
+SELECT {READ}
 FROM audit_event e LEFT JOIN audit_seal s ON s.org_id = e.org_id AND s.id = e.id
 WHERE e.org_id = %s AND s.id IS NULL
     AND (e.transaction_id < %s OR e.transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
@@ -72,7 +77,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Link:
-    """A seal with the canonical form of its record, None when that is gone."""
+    """A seal with the canonical form of its record: None when that is gone, empty when it can have none any more."""
 
     sequence: int
     record_id: UUID
@@ -86,7 +91,9 @@ class Link:
 
     def fits(self, before: bytes) -> bool:
         """Whether its own digest says that it follows `before`."""
-        return self.content is not None and next_digest(before, self.content) == self.digest
+        if not self.content:
+            return False
+        return next_digest(before, self.content) == self.digest
 
 
 def verify(
@@ -247,7 +254,7 @@ def _misfit(organization_id: UUID, link: Link, digest: bytes, previous: Link | N
         words = f"number {link.sequence} follows the one before it"
         return Finding(Kind.INSERTED, previous.sequence, previous.record, words)
     assert link.content is not None  # noqa: S101 - for the type checker: the caller has looked
-    window = [other for other in _window(organization_id, link.sequence) if other.content is not None]
+    window = [other for other in _window(organization_id, link.sequence) if other.content]
     for other in window:
         if next_digest(digest, other.content or b"") == link.digest:
             words = f"at its place stands the record of number {other.sequence}, {other.record}"
@@ -265,7 +272,7 @@ def _misfit(organization_id: UUID, link: Link, digest: bytes, previous: Link | N
 def _gap(organization_id: UUID, place: int, digest: bytes, following: Link) -> Finding:
     """Names the record of a missing link if it is still there."""
     for row in _rows(WITHOUT_LINK, [organization_id, 2**63 - 1, WINDOW]):
-        if following.content and following.fits(next_digest(digest, canonical(row))):
+        if following.content and following.fits(next_digest(digest, _content(row))):
             return Finding(Kind.REMOVED, place, public_id("evt", row[0]), "its link is gone")
     words = f"it is gone, and so is its link; behind it comes {following.record}"
     return Finding(Kind.REMOVED, place, "", words)
@@ -300,7 +307,17 @@ def _window(organization_id: UUID, after: int) -> list[Link]:
 
 def _link(row: tuple[Any, ...]) -> Link:
     sequence, record_id, digest, is_there, *record = row
-    return Link(sequence, record_id, bytes(digest), canonical(record) if is_there else None)
+    return Link(sequence, record_id, bytes(digest), _content(record) if is_there else None)
+
+
+def _content(record: Sequence[Any]) -> bytes:
+    """Its canonical form; empty where somebody has written what has none, such as a number of too many digits."""
+    if record[CREATED_AT] is None:
+        return b""
+    try:
+        return canonical(record)
+    except ValueError:
+        return b""
 
 
 def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:

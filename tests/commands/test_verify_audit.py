@@ -106,7 +106,8 @@ def test_an_untouched_log_holds_also_against_the_kept_checkpoint(log: Log):
         "event = 'key.revoked'", "actor_label = 'Somebody else'", "actor_id = 'usr_x'", "actor_kind = 'staff'",
         "target_id = 'prj_x'", "target_label = ''", "target_kind = 'agent'", "result = 'refused'",
         """data = '{"a": 1}'""", "ip = '192.0.2.1'", "user_agent = 'x'", "request_id = 'x'",
-        "created_at = created_at + interval '1 microsecond'",
+        "created_at = created_at + interval '1 microsecond'", "created_at = 'infinity'", "created_at = '20000-01-01'",
+        "created_at = '0044-03-15 BC'", """data = ('{"a": 1' || repeat('0', 5000) || '}')::jsonb""",
     ],
 )  # fmt: skip
 def test_a_changed_field_is_found(log: Log, change: str):
