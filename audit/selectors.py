@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
-from audit.models import AuditEvent, AuditSeal
+from audit.models import AuditEvent, AuditSeal, first_id_at
 
 # So many of the newest records are looked at for those that still wait.
 LOOKED_AT = 100
@@ -19,11 +19,15 @@ LATE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Sealing:
-    """How far a log is sealed. Of the newest LOOKED_AT records so many are `waiting`, the oldest since `since`."""
+    """How far a log is sealed. Of the newest LOOKED_AT records so many are `waiting`, the oldest since `since`.
+
+    `shows_head` says whether the plan still shows the record that was sealed last.
+    """
 
     head: AuditSeal | None
     waiting: int
     since: datetime | None
+    shows_head: bool
 
     @property
     def is_late(self) -> bool:
@@ -48,11 +52,13 @@ def kept_since(organization_id: UUID) -> datetime | None:
     return None if days is None else timezone.now() - timedelta(days=days)
 
 
-def sealing() -> Sealing:
-    """Of the organization in scope. Two queries."""
+def sealing(*, kept: datetime | None) -> Sealing:
+    """Of the organization in scope, whose plan shows records since `kept`, None for always. Two queries."""
     newest = AuditEvent.objects.with_sequence().order_by("-id").values_list("created_at", "sequence")[:LOOKED_AT]
     waiting = [created_at for created_at, sequence in newest if sequence is None]
-    return Sealing(AuditSeal.objects.head(), len(waiting), min(waiting, default=None))
+    head = AuditSeal.objects.head()
+    shows_head = head is not None and (kept is None or head.id >= first_id_at(kept))
+    return Sealing(head, len(waiting), min(waiting, default=None), shows_head)
 
 
 def link_of(record: AuditEvent) -> RecordLink | None:

@@ -31,12 +31,13 @@ class AuditCheckpointsPage(FormPage):
     def form_context(self) -> dict[str, Any]:
         listed = self.listed(AuditCheckpoint.objects.all())
         tell_withdrawals(listed["rows"])
+        since = kept_since(self.admission.organization.id)
         return {
             **listed,
             "withdrawn": any(row.withdrawn_at for row in listed["rows"]),
-            "sealing": sealing(),
+            "sealing": sealing(kept=since),
             "beginning": AuditBeginning.objects.newest(),
-            "kept_since": kept_since(self.admission.organization.id),
+            "kept_since": since,
             "url": settings.TENANTRY_URL,
         }
 

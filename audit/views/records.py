@@ -47,7 +47,7 @@ class AuditList(Page):
                 context["follow"] = following(request.path, request.GET, is_on=follows, rows=context["rows"])
                 context["polled"] = bool(shown)
             if not swaps:
-                context["sealing"] = sealing()
+                context["sealing"] = sealing(kept=since)
             response = self.show(context, template=template)
         else:
             context = {"form": form, "swaps": swaps}

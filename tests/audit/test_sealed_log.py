@@ -1,16 +1,19 @@
 """What people and programs see of the chain: pages, REST, and a log that is verified without us."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from audit.checkpoints import make_checkpoint
 from audit.models import AuditEvent
 from config.kernel.identifiers import public_id
 from config.kernel.tenancy.scope import tenant_scope
+from tests.audit.months import write_at
 from tests.audit.test_sealing import seal_everything, write
 from tests.browsers import signed_in
 from tests.cast import Cast
@@ -71,6 +74,19 @@ def test_the_log_says_up_to_where_it_is_sealed(sealed: Cast):
     assert f"record {len(records(sealed)) - 2}</a>" in page
     assert "2 newer records will follow within seconds" in page
     assert "Sealing is behind" not in page
+
+
+def test_the_last_seal_leads_to_no_record_that_the_plan_keeps_no_more(committed_cast: Cast):
+    tamper("DELETE FROM audit_event")
+    write_at(committed_cast.acme.id, timezone.now() - timedelta(days=91))
+    seal_everything()
+    page = browser(committed_cast.viewer).get(AUDIT).content.decode()
+    assert "Sealed up to record 1," in page
+    with tenant_scope(committed_cast.acme.id):
+        assert AuditEvent.objects.get().public_id not in page
+    write(committed_cast.acme.id)
+    seal_everything()
+    assert "record 2</a>" in browser(committed_cast.viewer).get(AUDIT).content.decode()
 
 
 def test_the_log_says_when_sealing_is_behind(sealed: Cast):
