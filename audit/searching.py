@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.ipv6 import clean_ipv6_address
 
 from audit.models import PLACE_BYTES, AuditBlock, AuditEvent, AuditEventQuerySet, first_id_at, moment_of
 from audit.words import SEARCHED, mark, numbers_of, tokens_of, words_in
@@ -63,13 +64,14 @@ class Criteria:
     def of(cls, filters: Mapping[str, Any]) -> "Criteria":
         """Of filters as REST and the dashboard name them. Absent and empty ones filter nothing."""
         given = filters.get
+        ip = given("ip") or ""
         return cls(
             words=words_in(given("q") or ""),
             event=given("event") or "",
             actor_id=given("actor") or "",
             target_id=given("target") or "",
             result=given("result") or "",
-            ip=given("ip") or "",
+            ip=clean_ipv6_address(ip) if ":" in ip else ip,  # as the database spells it
             start=given("since") or None,
             end=given("until") or None,
         )

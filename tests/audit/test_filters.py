@@ -89,6 +89,18 @@ def test_each_filter_and_several_narrow_both_doors(cast: Cast, browse: Any, api:
         assert found == wanted[:50], names
 
 
+@pytest.mark.parametrize("spelling", ["::ffff:203.0.113.7", "::FFFF:cb00:7107"])
+def test_an_address_is_found_however_it_is_spelled(cast: Cast, browse: Any, api: Any, spelling: str):
+    with tenant_scope(cast.acme.id):
+        # As a server that listens on IPv6 sees callers of IPv4.
+        wanted = AuditEvent.objects.create(event="key.created", actor_kind="system", ip="::ffff:203.0.113.7")
+        AuditEvent.objects.create(event="key.created", actor_kind="system", ip="203.0.113.7")
+    page = browse(cast.viewer).get(AUDIT, {"ip": spelling})
+    assert [row.id for row in page.context["rows"]] == [wanted.id]
+    rest = api(cast.viewer).get(REST, {"ip": spelling}).json()
+    assert [row["id"] for row in rest["data"]] == [wanted.public_id]
+
+
 def test_pages_over_rest_follow_next_to_the_end_also_where_one_is_empty(
     cast: Cast, api: Any, monkeypatch: pytest.MonkeyPatch
 ):
