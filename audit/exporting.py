@@ -80,10 +80,14 @@ def make_export(export_id: UUID) -> str:
         if export.attempt > MOST_ATTEMPTS:
             _fail(export)
             return "failed"
-        if not export.plan:
-            _begin(export)
-        while _go_on(export):
-            pass
+        while True:
+            if not export.plan:
+                _begin(export)
+            while _go_on(export):
+                pass
+            if not _is_shortened(export):
+                break
+            _start_again(export)
         _finish(export)
     except Stopped:
         return "stopped"
@@ -138,9 +142,15 @@ def _begin(export: AuditExport) -> None:
     since = kept_since(export.org_id)
     if export.is_whole:
         _await_seals(export)
+        begins = _dropped_before()
         plan = _range(export.org_id, criteria_of(export.filters, since))
         total = plan["last"] - plan["first"] + 1 if plan else 0
-        _note(export, plan=plan or {"first": 0}, rows_total=total, position=str(plan["first"] - 1 if plan else 0))
+        _note(
+            export,
+            plan={**(plan or {"first": 0}), "begins": begins},
+            rows_total=total,
+            position=str(plan["first"] - 1 if plan else 0),
+        )
     else:
         # What was recorded until it was asked for.
         below = export.id
@@ -203,6 +213,26 @@ def _behind_dropped(beginning: AuditBeginning) -> int:
     is_there = AuditEvent.objects.filter(id=models.OuterRef("id"))
     last = of_dropped_months.exclude(models.Exists(is_there)).aggregate(last=models.Max("sequence"))["last"]
     return (last or beginning.sequence) + 1
+
+
+def _dropped_before() -> str:
+    """From when on the log in scope has records; empty while none was dropped."""
+    beginning = AuditBeginning.objects.newest()
+    return moment_text(beginning.dropped_before) if beginning else ""
+
+
+def _is_shortened(export: AuditExport) -> bool:
+    """Whether records of its range are missing that were dropped since it was planned: that would look like a cut."""
+    return (
+        export.is_whole and export.rows_done != export.rows_total and export.plan.get("begins", "") != _dropped_before()
+    )
+
+
+def _start_again(export: AuditExport) -> None:
+    parts = export.parts
+    _note(export, plan={}, parts=[], position="", rows_done=0, rows_total=0)
+    for part in parts:
+        default_storage.delete(part)
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------

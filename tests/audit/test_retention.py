@@ -1,8 +1,10 @@
 """Retention: months that every plan is done with go whole, signed; what must stay cannot be dropped by anybody."""
 
 import io
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -171,6 +173,40 @@ def test_the_plans_say_how_long_logs_are_kept(cast: Cast):
     assert audit_days([cast.acme.id, cast.globex.id, INSTALLATION_ID, new_id()]) == {
         cast.acme.id: 90, cast.globex.id: 400, INSTALLATION_ID: 2_557,
     }  # fmt: skip
+
+
+def test_an_export_of_which_a_month_is_dropped_meanwhile_proves_itself(
+    months: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    acme = Organization.objects.filter(id=months.acme.id)
+    acme.update(plan="pro")
+    monkeypatch.setattr(exporting, "LINKS_PORTION", 2)
+    links, calls = exporting._links, list[int]()
+
+    def drop() -> None:
+        try:
+            acme.update(plan="free")
+            dropped_by(months)
+        finally:
+            connection.close()
+
+    def slowly(export: AuditExport) -> Any:
+        calls.append(export.rows_done)
+        if len(calls) == 2:
+            thread = threading.Thread(target=drop)
+            thread.start()
+            thread.join()
+        return links(export)
+
+    monkeypatch.setattr(exporting, "_links", slowly)
+    export = made(months)
+    folder = unpacked(export, tmp_path)
+    assert calls[:2] == [0, 2]
+    assert lines_of(folder)[0]["sequence"] == 7
+    assert export.rows_done == export.rows_total == len(lines_of(folder))
+    assert export.parts == []
+    ended = script(folder)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_exports_leave_out_what_the_plan_shows_no_more(months: Cast, tmp_path: Path):
