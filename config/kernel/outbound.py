@@ -6,6 +6,7 @@ next time changes nothing. Only public addresses are called, and those of TENANT
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,11 +39,17 @@ class OutboundRefused(AddressRefused, requests.RequestException):
 class _Call:
     """One request on its way: how names are resolved, and a lever on its connections for when the time is over."""
 
-    def __init__(self, resolve: Resolver) -> None:
+    def __init__(self, resolve: Resolver, seconds: float) -> None:
         self.resolve = resolve
         self.is_late = False
+        self._end = time.monotonic() + seconds
         self._levers: list[socket.socket] = []
         self._lock = threading.Lock()
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of its time is left; 0 when that is over."""
+        return max(self._end - time.monotonic(), 0.0)
 
     def hold(self, connection: socket.socket) -> None:
         """TLS takes the socket over, so this keeps a handle of its own on the same connection."""
@@ -82,10 +89,15 @@ def _connect(host: str, port: int, *, timeout: Any, encrypted: bool) -> socket.s
         require_fit(host, address, encrypted=encrypted)
     failure: OSError | None = None
     for address in addresses:
+        # They share the time: a host may name many that do not answer.
+        seconds = min(timeout, call.seconds_left)
+        if not seconds:
+            failure = TimeoutError()
+            break
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004 - the protocol's number
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(timeout)
+            connection.settimeout(seconds)
             call.hold(connection)
             connection.connect((str(address), port))
         except OSError as error:
@@ -183,7 +195,7 @@ class OutboundSession(requests.Session):
     @contextmanager
     def _bounded(self) -> Iterator[_Call]:
         """Connections serve one request each, so that each request's are judged anew."""
-        call = _Call(self.resolve)
+        call = _Call(self.resolve, self.seconds)
         token = _call.set(call)
         watch = threading.Timer(self.seconds, call.break_off)
         watch.daemon = True

@@ -2,6 +2,7 @@
 
 import http.server
 import ipaddress
+import socket
 import ssl
 import threading
 import time
@@ -286,6 +287,21 @@ def test_an_answer_that_takes_too_long_is_broken_off(peer, only_first, path):
     with pytest.raises(OutboundRefused, match="does not answer in time"):
         OutboundSession(seconds=0.5).get(f"http://127.0.0.1:{server.server_port}/{path}", timeout=30)
     assert time.monotonic() - before < 2
+
+
+def test_several_addresses_that_take_no_connection_share_the_time_of_one_request(settings):
+    """A host may name as many as it likes."""
+    settings.TENANTRY_OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    with socket.socket() as full:
+        full.bind(("0.0.0.0", 0))  # noqa: S104 - for every address of this machine
+        full.listen(0)
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # what its queue has room for
+            before = time.monotonic()
+            with pytest.raises(OutboundRefused, match="does not answer in time"):
+                OutboundSession(seconds=1, resolve=lambda *_: hosts).get(f"http://many.example:{port}/")
+            assert time.monotonic() - before < 2
 
 
 def test_a_host_without_an_address_and_a_closed_port_are_told_apart(peer, only_first):
