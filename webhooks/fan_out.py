@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope
-from webhooks.patterns import matches, project_of
+from webhooks.patterns import is_wanted
 
 BATCH = 500
 
@@ -82,16 +82,10 @@ def fan_out(batch: int = BATCH) -> int:
             (new_id(), happening.org_id, wish.endpoint_id, happening.id, happening.event)
             for happening in happenings
             for wish in wishes[happening.org_id]
-            if _wants(wish, happening)
+            if is_wanted(happening, patterns=wish.patterns, project_id=wish.project_id)
         ]
         if made:
             names = ("ids", "organizations", "endpoints", "records", "events")
             columns = {name: list(column) for name, column in zip(names, zip(*made, strict=True), strict=True)}
             cursor.execute(INSERT, {"now": timezone.now(), **columns})
         return len(taken)
-
-
-def _wants(wish: _Wish, happening: _Happening) -> bool:
-    if not matches(wish.patterns, happening.event):
-        return False
-    return wish.project_id is None or wish.project_id == project_of(happening)

@@ -7,13 +7,18 @@ from uuid import UUID
 from config.kernel.errors import Invalid
 from config.kernel.events import declared_events
 from config.kernel.identifiers import parse_public_id
-from webhooks.models.endpoint import MOST_PATTERNS
+from webhooks.events import ENDPOINT_TESTED
+from webhooks.models.endpoint import MOST_PATTERNS, Endpoint
 
 EVERYTHING = "*"
 
 
 class Recorded(Protocol):
-    """A record of the ledger, as far as its project is concerned."""
+    """A record of the ledger, as far as patterns and projects are concerned."""
+
+    @property
+    def event(self) -> str:
+        """Its event's name."""
 
     @property
     def target_kind(self) -> str:
@@ -55,3 +60,15 @@ def project_of(record: Recorded) -> UUID | None:
     """The project that a record is about: its target, or the one that its data names."""
     reference = record.target_id if record.target_kind == "project" else record.data.get("project")
     return parse_public_id("prj", reference) if isinstance(reference, str) else None
+
+
+def is_wanted(record: Recorded, *, patterns: Collection[str], project_id: UUID | None) -> bool:
+    """Whether who asks for these patterns, in that project if it is one, wants to hear of a record."""
+    return matches(patterns, record.event) and project_id in (None, project_of(record))
+
+
+def is_for(endpoint: Endpoint, record: Recorded) -> bool:
+    """Whether an endpoint wants to hear of a record as it is set now. A test of its own is for it in any case."""
+    if record.event == ENDPOINT_TESTED.name and record.target_id == endpoint.public_id:
+        return True
+    return is_wanted(record, patterns=endpoint.events, project_id=endpoint.project_id)

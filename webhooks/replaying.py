@@ -15,7 +15,7 @@ from audit.models import AuditEvent, first_id_at
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.models import Delivery, Endpoint
-from webhooks.patterns import matches, project_of
+from webhooks.patterns import is_for
 from webhooks.services.deliveries import replay_reach
 
 CHUNK = 1000
@@ -68,24 +68,13 @@ def _replay_chunk(endpoint: Endpoint, start: UUID, until: UUID) -> UUID | None:
     found = list(rows.only("id", "event", "target_kind", "target_id", "data").order_by("id")[:CHUNK])
     if not found:
         return None
-    first, last = found[0].id, found[-1].id
     now = timezone.now()
+    wanted = [row for row in found if is_for(endpoint, row)]
     failed = Delivery.objects.filter(
-        endpoint=endpoint, state=Delivery.State.FAILED, event_id__gte=first, event_id__lte=last
+        endpoint=endpoint, state=Delivery.State.FAILED, event_id__in=[row.id for row in wanted]
     )
     list(failed.select_for_update().order_by("id").values_list("id"))
     failed.update(state=Delivery.State.PENDING, due_at=now, tries=0, finished_at=None, updated_at=now)
-    missed = [
-        Delivery(endpoint=endpoint, event_id=row.id, event=row.event, due_at=now)
-        for row in found
-        if _is_for(endpoint, row)
-    ]
+    missed = [Delivery(endpoint=endpoint, event_id=row.id, event=row.event, due_at=now) for row in wanted]
     Delivery.objects.bulk_create(missed, ignore_conflicts=True)
-    return UUID(int=last.int + 1) if len(found) == CHUNK else None
-
-
-def _is_for(endpoint: Endpoint, row: AuditEvent) -> bool:
-    """As fan_out judges it."""
-    if endpoint.project_id is not None and project_of(row) != endpoint.project_id:
-        return False
-    return matches(endpoint.events, row.event)
+    return UUID(int=found[-1].id.int + 1) if len(found) == CHUNK else None

@@ -94,6 +94,8 @@ class OneEndpoint(ApiView):
     def patch(self, request: Request, organization: str, endpoint: str) -> Response:
         """Changes an endpoint, or disables or enables it. What is pending goes to where it points then.
 
+        With another project or fewer events, what is pending of events that it is no longer to get is given up.
+
         Headers are not sent to another host: with another one in `url`, send `headers` too, or get 409
         `headers_belong_to_host`.
         """

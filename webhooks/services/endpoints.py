@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from audit.models import AuditEvent
 from audit.services import record
 from config.kernel.errors import Conflict
 from config.kernel.identifiers import public_id
@@ -17,7 +19,8 @@ from orgs.encryption import seal
 from orgs.services.authority import lock_organization
 from webhooks import events as declared
 from webhooks.models import Delivery, Endpoint, EndpointHour
-from webhooks.patterns import readable_patterns
+from webhooks.models.delivery import DeliveryQuerySet
+from webhooks.patterns import is_for, readable_patterns
 from webhooks.services.addresses import FitUrl, checked_headers
 from webhooks.services.authority import locked_endpoint, project_for, require_webhook_manager
 from webhooks.services.secrets import new_secret
@@ -25,6 +28,8 @@ from webhooks.services.targets import endpoint_target, project_data, told_url
 
 # Each record of the ledger is compared with each of them.
 MOST_ENDPOINTS = 100
+# So many records at once are asked whether an endpoint is still to get them.
+LOOKED_AT = 1000
 
 
 class Changes(TypedDict, total=False):
@@ -82,6 +87,8 @@ def create_endpoint(
 def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Changes]) -> Endpoint:
     """Changes an endpoint. Deliveries that are pending go to where it points then, and how it fared is forgotten.
 
+    Those of events that it is no longer to get are given up: it may be somebody else's by now.
+
     Raises Absent, Invalid, Conflict for an archived project, and for another host that would get the headers of before.
     """
     endpoint = locked_endpoint(endpoint_id)
@@ -111,6 +118,8 @@ def update_endpoint(*, actor: Principal, endpoint_id: UUID, **changes: Unpack[Ch
         told["headers"] = [names, endpoint.header_names]
     if told:
         endpoint.save()
+        if "events" in told or "project" in told:
+            _give_up_unwanted(endpoint)
         record(
             declared.ENDPOINT_UPDATED,
             actor=actor,
@@ -198,15 +207,32 @@ def _disable(actor: Principal, endpoint: Endpoint, cause: Endpoint.Cause) -> Non
     now = timezone.now()
     endpoint.state, endpoint.disabled_cause, endpoint.disabled_at = Endpoint.State.DISABLED, cause, now
     endpoint.save()
-    pending = Delivery.objects.filter(endpoint=endpoint).pending()
-    # Locked in one order, as the delivery workers do.
-    list(pending.select_for_update().order_by("id").values_list("id"))
-    given_up = pending.update(
-        state=Delivery.State.FAILED, due_at=None, claimed_until=None, finished_at=now, updated_at=now
-    )
+    given_up = _give_up(Delivery.objects.filter(endpoint=endpoint), now)
     record(
         declared.ENDPOINT_DISABLED,
         actor=actor,
         target=endpoint_target(endpoint),
         data={"cause": cause, "pending": given_up, **project_data(endpoint)},
     )
+
+
+def _give_up(rows: DeliveryQuerySet, now: datetime) -> int:
+    """Those of them that are pending. Returns how many."""
+    pending = rows.pending()
+    # Locked in one order, as the delivery workers do.
+    list(pending.select_for_update().order_by("id").values_list("id"))
+    return pending.update(
+        state=Delivery.State.FAILED, due_at=None, claimed_until=None, finished_at=now, updated_at=now
+    )
+
+
+def _give_up_unwanted(endpoint: Endpoint) -> None:
+    """What is pending of events that the endpoint is not to get as it is set now."""
+    rows = Delivery.objects.filter(endpoint=endpoint)
+    events = list(rows.pending().values_list("event_id", flat=True))
+    for start in range(0, len(events), LOOKED_AT):
+        records = AuditEvent.objects.filter(id__in=events[start : start + LOOKED_AT])
+        found = records.only("id", "event", "target_kind", "target_id", "data")
+        unwanted = [row.id for row in found if not is_for(endpoint, row)]
+        if unwanted:
+            _give_up(rows.filter(event_id__in=unwanted), timezone.now())
