@@ -294,7 +294,7 @@ def test_several_addresses_that_take_no_connection_share_the_time_of_one_request
     settings.TENANTRY_OUTBOUND_NETWORKS = ["127.0.0.0/8"]
     hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
     with socket.socket() as full:
-        full.bind(("0.0.0.0", 0))  # noqa: S104 - for every address of this machine
+        full.bind(("0.0.0.0", 0))  # every address of this machine
         full.listen(0)
         port = full.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):  # what its queue has room for

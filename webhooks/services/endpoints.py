@@ -221,9 +221,7 @@ def _give_up(rows: DeliveryQuerySet, now: datetime) -> int:
     pending = rows.pending()
     # Locked in one order, as the delivery workers do.
     list(pending.select_for_update().order_by("id").values_list("id"))
-    return pending.update(
-        state=Delivery.State.FAILED, due_at=None, claimed_until=None, finished_at=now, updated_at=now
-    )
+    return pending.update(state=Delivery.State.FAILED, due_at=None, claimed_until=None, finished_at=now, updated_at=now)
 
 
 def _give_up_unwanted(endpoint: Endpoint) -> None:
