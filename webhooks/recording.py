@@ -47,6 +47,8 @@ WHERE e.id = found.endpoint
 # A delivery that somebody has given up meanwhile stays so, and one that was put on the ladder anew stays due, unless it
 # was delivered after all.
 _COUNTS = "(result.state = 'delivered' OR (d.state = 'pending' AND d.tries = result.tries))"
+# Another attempt may be written since this one was taken, by whoever took the delivery when the lease was over.
+_IS_NEXT = "d.attempts < result.number"
 RESULTS = f"""
 WITH result AS (
     SELECT * FROM unnest(
@@ -70,19 +72,28 @@ changed AS (
         tries = CASE WHEN d.tries = result.tries THEN d.tries + 1 ELSE d.tries END,
         -- Another worker has it by now, if the lease was over.
         claimed_until = CASE WHEN d.claimed_until IS DISTINCT FROM result.until THEN d.claimed_until END,
-        attempts = result.number, last_outcome = result.outcome, last_status = result.status,
+        attempts = CASE
+            WHEN {_IS_NEXT} THEN result.number
+            WHEN EXISTS (SELECT FROM webhook_attempt a WHERE a.delivery_id = d.id AND a.id = result.attempt)
+                THEN d.attempts -- a commit whose answer was lost is repeated
+            ELSE d.attempts + 1
+        END,
+        last_outcome = CASE
+            WHEN {_IS_NEXT} OR result.state = 'delivered' THEN result.outcome ELSE d.last_outcome
+        END,
+        last_status = CASE WHEN {_IS_NEXT} OR result.state = 'delivered' THEN result.status ELSE d.last_status END,
         updated_at = result.ended
     FROM result WHERE d.id = result.delivery
-    RETURNING d.org_id, result.*
+    RETURNING d.org_id, d.attempts, result.*
 )
 INSERT INTO webhook_attempt (
     id, org_id, created_at, delivery_id, number, outcome, status, milliseconds, detail, response,
     url, header_names, response_headers, connected_after, secured_after, answered_after
 )
-SELECT attempt, org_id, began, delivery, number, outcome, status, milliseconds, detail, response,
+SELECT attempt, org_id, began, delivery, attempts, outcome, status, milliseconds, detail, response,
     url, header_names, response_headers, connected_after, secured_after, answered_after
 FROM changed
-ON CONFLICT (delivery_id, id) DO NOTHING -- a commit whose answer was lost is repeated
+ON CONFLICT (delivery_id, id) DO NOTHING
 """  # noqa: S608 - a condition of ours
 HOURS = """
 INSERT INTO webhook_endpoint_hour AS kept (

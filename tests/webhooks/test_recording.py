@@ -78,6 +78,24 @@ def test_a_result_that_comes_late_leaves_the_delivery_to_who_has_it_now(webhooks
     assert webhooks.delivery(endpoint).claimed_until is None
 
 
+def test_every_attempt_counts_and_has_its_own_number_however_late_it_is_written(webhooks, clock):
+    """A worker that stood still writes after another one has taken its delivery twice, and arrived."""
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    (old,) = claims_of(webhooks, endpoint, 1)
+    late = answered(old, 500)
+    clock.shift(claiming.LEASE)
+    for outcome, status in (("refused", 503), ("delivered", 200)):
+        (new,) = claiming.Claims().take(1, room=1)
+        ended = answered(new, status)
+        record_results([ended._replace(answer=ended.answer._replace(outcome=Attempt.Outcome(outcome)))])
+        clock.shift(6 * SECOND)
+    record_results([late])
+    record_results([late])  # as if the answer to its commit had been lost
+    row = webhooks.delivery(endpoint)
+    assert (row.state, row.attempts, row.last_outcome, row.last_status) == ("delivered", 3, "delivered", 200)
+    assert sorted(attempt.number for attempt in webhooks.attempts(endpoint)) == [1, 2, 3]
+
+
 def test_results_of_many_endpoints_are_written_with_as_many_queries_as_of_one(webhooks):
     for _ in range(4):
         webhooks.endpoint("http://127.0.0.1:9/")
