@@ -3,12 +3,16 @@
 Works in chunks, each a transaction of its own that notes in the endpoint's row how far it came, and asks for the rest
 as a task of its own after some of them. So nothing is lost with a worker that is killed or a queue that forgets: a
 replay that stands still is asked for again. Several tasks for one replay share it.
+
+A change that began while the endpoint was disabled notes nothing for it, and may be committed after the replay was
+asked for, with a record that is older than others. So a replay begins when all have ended that began before it.
 """
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.models import AuditEvent, first_id_at
@@ -22,12 +26,26 @@ CHUNK = 1000
 CHUNKS_A_TASK = 20
 # A replay comes forward far more often while a task is at it.
 STALE = timedelta(minutes=5)
+# Changes take milliseconds. Longer ones are not waited for in here.
+LOOKS, PAUSE_SECONDS = 100, 0.05
+
+# Whether a transaction that began before the one of a record is not ended. A record of another cluster, from which the
+# database was restored, may have a number that this one has not come to yet.
+OTHERS = """
+SELECT EXISTS (
+    SELECT FROM audit_event e, pg_current_snapshot() AS snapshot, pg_snapshot_xip(snapshot) AS other
+    WHERE e.id = %s AND other::text::bigint < e.transaction_id
+        AND e.transaction_id < pg_snapshot_xmax(snapshot)::text::bigint
+)
+"""
 
 
 def replay(endpoint_id: UUID) -> str:
-    """Goes on with the replay of an endpoint in scope. Returns `done`, `more`, or `gone` where there is none, or none
-    any more because the endpoint is deleted or disabled by now.
+    """Goes on with the replay of an endpoint in scope. Returns `done`, `more`, `waits` for changes that take long, or
+    `gone` where there is none, or none any more because the endpoint is deleted or disabled by now.
     """
+    if not _others_end(endpoint_id):
+        return "waits"
     for _ in range(CHUNKS_A_TASK):
         with transaction.atomic():
             endpoint = Endpoint.objects.select_for_update().filter(id=endpoint_id).first()
@@ -58,6 +76,18 @@ def tend_replays() -> int:
                 enqueue("webhooks.replay", str(endpoint_id))
                 asked += 1
     return asked
+
+
+def _others_end(endpoint_id: UUID) -> bool:
+    """Whether all changes that began before the replay was asked for have ended. Waits for some seconds until then."""
+    until = Endpoint.objects.filter(id=endpoint_id).values_list("replay_until", flat=True).first()
+    for _ in range(LOOKS):
+        with connection.cursor() as cursor:
+            cursor.execute(OTHERS, [until])
+            if not cursor.fetchone()[0]:
+                return True
+        time.sleep(PAUSE_SECONDS)
+    return False
 
 
 def _replay_chunk(endpoint: Endpoint, start: UUID, until: UUID) -> UUID | None:

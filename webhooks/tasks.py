@@ -31,7 +31,7 @@ def mail_disabled(endpoint_id: str, user_id: str) -> str:
 
 @shared_task(name="webhooks.replay", autoretry_for=(Error,), retry_backoff=True, max_retries=8)
 def replay(endpoint_id: str) -> str:
-    """Goes on with making up for what an endpoint missed. Outcomes: `done`, `more`, `gone`."""
+    """Goes on with making up for what an endpoint missed. Outcomes: `done`, `more`, `waits`, `gone`."""
     return replaying.replay(UUID(endpoint_id))
 
 
