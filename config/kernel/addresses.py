@@ -83,6 +83,8 @@ def checked_url(text: str) -> SplitResult:
         raise AddressRefused("Write a complete address that begins with https://.")
     if "@" in parts.netloc:
         raise AddressRefused("Leave user name and password out of the address.")
+    if parts.port == 0:
+        raise AddressRefused("Write a port from 1 to 65535, or none.")
     return parts
 
 

@@ -242,7 +242,7 @@ def test_proxies_and_credentials_of_the_environment_are_left_alone(peer, only_fi
     [
         "https://user:secret@idp.example/", "https://user@idp.example/", "ftp://idp.example/", "file:///etc/passwd",
         "gopher://127.0.0.1:25/", "//idp.example/", "idp.example", "", "https://", "https:///path", "https://[::1/",
-        "https://idp.example:99999/", "https://idp.example/\n", "https://idp.example/ b", "https://idp.example\\@x/",
+        "https://idp.example:99999/", "https://idp.example:0/", "https://idp.example/\n", "https://idp.example/ b", "https://idp.example\\@x/",
         "https://bücher.example/", "https://idp.example/" + "x" * 500,
     ],
 )  # fmt: skip
