@@ -34,16 +34,16 @@ def states(webhooks: Webhooks, endpoint) -> dict:
 
 
 def test_what_is_pending_of_other_projects_does_not_go_to_an_endpoint_that_was_narrowed(
-    webhooks, receiver, clock, by_owner, other
+    webhooks, receiver, clock, api, other
 ):
     """Whose new address may be that of the project's own people."""
     endpoint = webhooks.endpoint(receiver.url("status/500"), events=KEYS)
     inside, outside = happen(webhooks, webhooks.cast.project), happen(webhooks, other)
     assert webhooks.deliver() == 2
-    with tenant_scope(webhooks.cast.acme.id):
-        endpoints.update_endpoint(
-            **by_owner, endpoint_id=endpoint.id, url=receiver.url("moved"), project_id=webhooks.cast.project.id
-        )
+    changes = {"url": receiver.url("moved"), "project": webhooks.cast.project.public_id}
+    address = f"/api/v1/orgs/acme/webhook-endpoints/{endpoint.public_id}"
+    changed = api(webhooks.cast.admin).patch(address, changes)
+    assert changed.status_code == 200, changed.content
     clock.shift(60)
     webhooks.deliver()
     assert receiver.ids("moved") == [inside.public_id]
