@@ -5,7 +5,8 @@ as a task of its own after some of them. So nothing is lost with a worker that i
 replay that stands still is asked for again. Several tasks for one replay share it.
 
 A change that began while the endpoint was disabled notes nothing for it, and may be committed after the replay was
-asked for, with a record that is older than others. So a replay begins when all have ended that began before it.
+asked for, with a record that is older than others. So a replay begins when all have ended that began before it. And it
+reads on for as long as clocks of servers may differ, since ids are made by those: what comes by itself comes once.
 """
 
 import time
@@ -15,7 +16,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent, first_id_at
+from audit.models import AuditEvent, first_id_at, moment_of
 from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from webhooks.models import Delivery, Endpoint
@@ -26,6 +27,8 @@ CHUNK = 1000
 CHUNKS_A_TASK = 20
 # A replay comes forward far more often while a task is at it.
 STALE = timedelta(minutes=5)
+# By how much the clocks of two servers may differ.
+CLOCKS = timedelta(minutes=1)
 # Changes take milliseconds. Longer ones are not waited for in here.
 LOOKS, PAUSE_SECONDS = 100, 0.05
 
@@ -94,7 +97,8 @@ def _replay_chunk(endpoint: Endpoint, start: UUID, until: UUID) -> UUID | None:
     """Returns where the next chunk begins; None after the last one."""
     # Events from before the endpoint were never meant for it, and of older ones nobody knows what was delivered.
     earliest = first_id_at(max(endpoint.created_at, timezone.now() - replay_reach()))
-    rows = AuditEvent.objects.filter(id__gte=max(start, earliest), id__lte=until)
+    end = first_id_at(moment_of(until) + CLOCKS)
+    rows = AuditEvent.objects.filter(id__gte=max(start, earliest), id__lt=end)
     found = list(rows.only("id", "event", "target_kind", "target_id", "data").order_by("id")[:CHUNK])
     if not found:
         return None
