@@ -64,7 +64,7 @@ def project_of(record: Recorded) -> UUID | None:
 
 def is_wanted(record: Recorded, *, patterns: Collection[str], project_id: UUID | None) -> bool:
     """Whether who asks for these patterns, in that project if it is one, wants to hear of a record."""
-    return matches(patterns, record.event) and project_id in (None, project_of(record))
+    return matches(patterns, record.event) and (project_id is None or project_id == project_of(record))
 
 
 def is_for(endpoint: Endpoint, record: Recorded) -> bool:
