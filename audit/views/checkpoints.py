@@ -44,7 +44,9 @@ class AuditCheckpointsPage(FormPage):
     def save(self, form: forms.Form) -> HttpResponse:
         checkpoint = sign_checkpoint(actor=self.admission.principal)
         messages.success(
-            self.request, f"Signed up to record {checkpoint.sequence}. Keep it where nobody of us can reach."
+            self.request,
+            f"Everything up to record {checkpoint.sequence} is signed. Download it, and keep it where nobody who runs "
+            "this installation can reach it.",
         )
         return redirect("audit:checkpoints", self.admission.organization.slug)
 

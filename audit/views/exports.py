@@ -1,5 +1,7 @@
 """Exports of the ledger: ask for one, watch it, stop it, take it along."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +21,17 @@ from config.kernel.pages import FormPage, Page
 from config.kernel.permissions import Permission
 
 LIST = "audit-exports"
+# What the filters are called on the page, where that is not their name.
+WORDS = {"q": "words", "since": "from", "until": "before", "ip": "IP address"}
+
+
+def words_of(filters: Mapping[str, str]) -> str:
+    """What an export is narrowed to, in words: `words laptop, from 1 Nov 2026, 00:00 UTC`; empty when to nothing."""
+    return ", ".join(f"{WORDS.get(name, name)} {_told(name, value)}" for name, value in filters.items())
+
+
+def _told(name: str, value: str) -> str:
+    return f"{datetime.fromisoformat(value):%-d %b %Y, %H:%M} UTC" if name in ("since", "until") else value
 
 
 class AuditExportsPage(FormPage):
@@ -35,8 +48,11 @@ class AuditExportsPage(FormPage):
         return {"initial": {name: given[name] for name in self.form_class.base_fields if name in given}}
 
     def form_context(self) -> dict[str, Any]:
+        listed = self.listed(AuditExport.objects.all())
+        for row in listed["rows"]:
+            row.narrowed = words_of(row.filters)
         return {
-            **self.listed(AuditExport.objects.all()),
+            **listed,
             "unfinished": AuditExport.objects.unfinished().first(),
             "address": self.request.get_full_path(),
             "kept_since": kept_since(self.admission.organization.id),

@@ -73,10 +73,19 @@ def test_somebody_asks_watches_and_downloads(cast: Cast, browse: Any):
     assert "every 2s" not in ready
     assert "event key.*" in ready
     assert "actor system" in ready
+    assert "New export" in ready  # whose form the page has not had meanwhile
     file = browser.get(f"{EXPORTS}{export.public_id}/download/")
     assert (file["Content-Type"], file["Cache-Control"]) == ("application/zip", "no-store")
     archive = zipfile.ZipFile(io.BytesIO(b"".join(file.streaming_content)))
     assert "records.csv" in archive.namelist()
+
+
+def test_an_export_says_in_words_what_it_is_narrowed_to(cast: Cast, browse: Any):
+    browser = browse(cast.viewer)
+    given = {"q": "laptop", "since": "2026-11-01T00:00", "until": "2026-11-02T12:30", "ip": "192.0.2.7"}
+    browser.post(EXPORTS, {"format": "csv", **given})
+    told = "words laptop, IP address 192.0.2.7, from 1 Nov 2026, 00:00 UTC, before 2 Nov 2026, 12:30 UTC (CSV)"
+    assert told in text_of(browser.get(EXPORTS))
 
 
 def test_the_filters_of_the_log_come_along(cast: Cast, browse: Any):
@@ -148,7 +157,7 @@ def test_checkpoints_are_listed_signed_and_kept(cast: Cast, browse: Any):
     with tenant_scope(cast.acme.id):
         row = AuditCheckpoint.objects.get()
     page = text_of(browser.get(CHECKPOINTS))
-    assert f"Signed up to record {row.sequence}." in page
+    assert f"Everything up to record {row.sequence} is signed." in page
     assert row.digest_text in page
     file = browser.get(f"{CHECKPOINTS}{row.public_id}/file/")
     assert file["Content-Disposition"] == f'attachment; filename="acme-audit-checkpoint-{row.sequence}.json"'

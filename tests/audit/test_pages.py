@@ -104,6 +104,9 @@ def test_the_log_is_narrowed_by_actor_target_and_result(cast: Cast, browse: Any)
     assert names(browser.get(AUDIT, {"result": "refused"})) == ["key.revoked"]
     assert names(browser.get(AUDIT, {"actor": cast.admin.public_id, "result": "refused"})) == []
     assert "No record matches" in text_of(browser.get(AUDIT, {"actor": "usr_nobody"}))
+    by_name = " ".join(text_of(browser.get(AUDIT, {"actor": cast.owner.email})).split())
+    assert "looked for by their id; names and mail addresses are found among the words" in by_name
+    assert "looked for by their id" not in text_of(browser.get(AUDIT, {"event": "export.*"}))
 
 
 def test_the_log_is_narrowed_by_time(cast: Cast, browse: Any):
@@ -141,6 +144,7 @@ def test_a_wrong_filter_is_said_and_shows_nothing(cast: Cast, browse: Any, query
     answer = browse(cast.viewer).get(AUDIT, query)
     assert answer.status_code == 422
     assert "field-error" in text_of(answer)
+    assert ("Nothing was looked for" in text_of(answer), "No record matches" in text_of(answer)) == (True, False)
     assert "organization.created" not in text_of(answer).split('id="records"')[1]
     swapped = browse(cast.viewer).get(AUDIT, query, **HTMX)
     assert swapped.status_code == 422
@@ -232,6 +236,7 @@ def test_a_record_shows_all_its_fields_and_the_changes(cast: Cast, browse: Any):
     ):
         assert words in page
     assert key_events.KEY_UPDATED.description.replace("'", "&#x27;") in page
+    assert f"{row.created_at:%-d %b %Y, %H:%M:%S} UTC" in page
     for name, new in (("permissions", "a, b"), ("remaining", "5")):
         assert re.search(
             rf'<th scope="row">{name}</th><td data-label="Old">.</td><td data-label="New">{new}</td>', page

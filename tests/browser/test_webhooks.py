@@ -2,10 +2,13 @@
 
 import pytest
 
+from audit.models import AuditEvent
+from config.kernel.tenancy.scope import tenant_scope
 from tests.browser.conftest import NewContext
 from tests.browser.inspection import Inspector
 from tests.cast import Cast, make_cast
 from tests.receivers import receiving
+from tests.webhooks.rows import endpoint_rows
 from webhooks.delivery import deliver_due
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -37,3 +40,19 @@ def test_an_endpoint_is_made_and_its_test_shown_as_it_is_delivered(cast: Cast, n
     page.get_by_text("What it answered").click()
     page.get_by_text("fine", exact=True).wait_for()
     assert inspector.faults(thoroughly=False) == []
+
+
+def test_a_name_without_spaces_stays_inside_its_pages(cast: Cast, new_context: NewContext, address: str):
+    long, page = "L" * 200, new_context(cast.owner).new_page()
+    with tenant_scope(cast.acme.id):
+        rows = endpoint_rows(url=f"https://hooks.acme.example/{'a' * 200}", description=long)
+        record = AuditEvent.objects.filter(target_label=long).latest("id")
+    home = f"/orgs/acme/webhooks/{rows.endpoint.public_id}/"
+    inspector = Inspector(page, address)
+    paths = (home, f"{home}settings/", f"{home}disable/", f"/orgs/acme/audit/{record.public_id}/")
+    for path in paths:
+        inspector.open(path)
+        assert inspector.faults(thoroughly=False) == [], path
+    inspector.open(f"/orgs/acme/audit/?target={rows.endpoint.public_id}")
+    table = page.locator(".table-region")
+    assert table.evaluate("region => region.scrollWidth <= region.clientWidth")
