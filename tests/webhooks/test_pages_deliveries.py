@@ -17,7 +17,8 @@ from tests.receivers import receiving
 from tests.webhooks.rows import endpoint_rows
 from tests.webhooks.test_pages import BEARER, address_of, made, text_of
 from webhooks.delivery import deliver_due
-from webhooks.models import Attempt, Delivery, OutboxEntry
+from webhooks.models import Attempt, Delivery, Endpoint, OutboxEntry
+from webhooks.services.deliveries import replay_since
 from webhooks.services.endpoints import create_endpoint, disable_endpoint
 
 
@@ -229,3 +230,78 @@ def test_a_delivery_is_found_below_its_own_endpoint_and_organization_only(browse
         assert browse(cast.member(role)).post(of(rows, rows.delivered, "replay/")).status_code == 403
     with tenant_scope(cast.acme.id):
         assert Delivery.objects.get(id=rows.delivered.id).state == "delivered"
+
+
+def test_a_failing_endpoint_leads_to_deliveries_that_are_there(browse, cast):
+    client = browse(cast.admin)
+    with receiving() as receiver:
+        endpoint, _ = listening(cast, receiver.url("status/503"))
+        client.post(address_of(endpoint, "test/"))
+        deliver_due()
+    page = client.get(address_of(endpoint)).content.decode()
+    link = re.search(r'href="([^"]+)">See its deliveries</a>', page)
+    assert shown(client.get(link[1])) == ["pending"]  # tried again for three days, and failed after them only
+    assert "Pending or retrying" in text_of(client.get(link[1]))
+
+
+def test_a_delivery_says_that_its_endpoint_asked_for_patience_and_offers_no_try_before(browse, cast):
+    rows, client = made(cast), browse(cast.admin)
+    with tenant_scope(cast.acme.id):
+        waiting = Delivery.objects.create(
+            endpoint=rows.endpoint, event_id=new_id(), event="key.created", due_at=timezone.now()
+        )
+    page = text_of(client.get(of(rows, waiting)))
+    assert f"Next attempt <time datetime=\"{rows.endpoint.held_until:%Y-%m-%dT%H:%M:%SZ}\"" in page
+    assert ("for which the endpoint asked" in page, "Waiting for its turn" in page, "Try now" in page) == (
+        True, False, False,
+    )  # fmt: skip
+    assert 'hx-trigger="every 30s"' in page
+    with tenant_scope(cast.acme.id):
+        Endpoint.objects.update(held_until=None)
+    page = text_of(client.get(of(rows, waiting)))
+    assert ("Waiting for its turn" in page, "Try now" in page) == (True, False)
+    assert "Try now" in text_of(client.get(of(rows, rows.pending)))
+
+
+def test_a_delivery_on_its_way_is_said_to_be_sent_now(browse, cast):
+    rows, now = made(cast), timezone.now()
+    with tenant_scope(cast.acme.id):
+        Endpoint.objects.update(held_until=None)
+        taken = Delivery.objects.create(
+            endpoint=rows.endpoint, event_id=new_id(), event="key.created", due_at=now,
+            claimed_until=now + timedelta(minutes=1),
+        )  # fmt: skip
+    page = text_of(browse(cast.admin).get(of(rows, taken)))
+    assert ("It is being sent now" in page, "as soon as a worker is free" in page, "Try now" in page) == (
+        True, False, False,
+    )  # fmt: skip
+
+
+def test_what_was_given_up_before_its_turn_is_not_promised_to_be_sent(browse, cast):
+    rows = made(cast)
+    with tenant_scope(cast.acme.id):
+        untried = Delivery.objects.create(
+            endpoint=rows.endpoint, event_id=new_id(), event="key.created", due_at=timezone.now()
+        )
+        disable_endpoint(actor=SYSTEM, endpoint_id=rows.endpoint.id)
+    page = text_of(browse(cast.admin).get(of(rows, untried)))
+    assert ("No attempt was made" in page, "given up before its turn came" in page) == (True, True)
+    for promise in ("It is sent within seconds", "What is going to be sent"):
+        assert promise not in page
+
+
+def test_a_replay_under_way_tells_how_far_it_has_come(browse, cast):
+    rows, client = made(cast), browse(cast.admin)
+    path = address_of(rows.endpoint, "deliveries/")
+    assert "A replay is under way" not in text_of(client.get(path))
+    since = timezone.now() - timedelta(hours=2)
+    with tenant_scope(cast.acme.id):
+        replay_since(actor=SYSTEM, endpoint_id=rows.endpoint.id, since=since)
+    page = text_of(client.get(path))
+    assert ("A replay is under way" in page, f"{since:%Y-%m-%dT%H:%M:%SZ}" in page) == (True, True)
+
+
+def test_with_a_filter_that_is_none_no_delivery_is_said_to_be_missing(browse, cast):
+    rows = made(cast)
+    page = text_of(browse(cast.admin).get(f"{address_of(rows.endpoint, 'deliveries/')}?state=eaten"))
+    assert ("Nothing was looked for" in page, "No delivery matches" in page) == (True, False)

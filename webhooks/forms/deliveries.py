@@ -10,7 +10,7 @@ from webhooks.models import Delivery
 
 STATES = [
     ("", "Every state"),
-    (Delivery.State.PENDING.value, "Pending"),
+    (Delivery.State.PENDING.value, "Pending or retrying"),
     (Delivery.State.DELIVERED.value, "Delivered"),
     (Delivery.State.FAILED.value, "Failed"),
 ]

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
+from audit.models import moment_of
 from config.kernel.errors import Absent
 from config.kernel.pages import FORM_INVALID, FormPage
 from webhooks.forms.deliveries import DeliveryFilter, ReplayForm
@@ -40,7 +41,9 @@ class DeliveryList(OfEndpoint):
             return self.show({**self.context(), "form": form}, status=FORM_INVALID)
         wanted = form.cleaned_data
         rows = Delivery.objects.matching(endpoint_id=self.endpoint.id, **wanted)
-        return self.show({**self.context(), "form": form, "filtered": any(wanted.values()), **self.listed(rows)})
+        replayed_to = moment_of(self.endpoint.replay_from) if self.endpoint.replay_from else None
+        shown = {**self.context(), "form": form, "replayed_to": replayed_to}
+        return self.show({**shown, "filtered": any(wanted.values()), **self.listed(rows)})
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,16 @@ class DeliveryDetail(OfDelivery):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         delivery, now = self.delivery, timezone.now()
-        near = delivery.due_at is not None and delivery.due_at < now + NEAR
+        held = self.endpoint.held_until is not None and self.endpoint.held_until > now
+        next_at = self._next_at() if delivery.due_at else None
+        near = next_at is not None and next_at < now + NEAR
         listed = self.listed(Attempt.objects.filter(delivery=delivery).select_related("delivery"))
         context = {
             **self.context(),
             "delivery": delivery,
             "pace": OFTEN if near else SELDOM,
+            "next_at": next_at if next_at and next_at > now else None,
+            "held": held,
             "in_hand": bool(delivery.claimed_until and delivery.claimed_until > now),
             "address": request.get_full_path(),
             **listed,
@@ -97,6 +104,10 @@ class DeliveryDetail(OfDelivery):
             response = self.show({**context, "sent": sent_of(delivery)})
         patch_vary_headers(response, ["HX-Target"])
         return response
+
+    def _next_at(self) -> datetime:
+        """When a pending delivery is tried next: not while its endpoint wants nothing (Retry-After)."""
+        return max(moment for moment in (self.delivery.due_at, self.endpoint.held_until) if moment)
 
 
 class DeliveryReplay(OfDelivery):
