@@ -18,6 +18,8 @@ from tests.webhooks.test_pages import HOME, address_of, again, form_of, made, on
 from webhooks.delivery import deliver_due
 from webhooks.models import Endpoint
 
+SIGNING_KEY_PAGES = ("signing-key/", "signing-key/remove/")
+
 
 def secret_of(cast, endpoint, field="secret"):
     with tenant_scope(cast.acme.id):
@@ -85,6 +87,14 @@ def test_an_ed25519_key_is_made_replaced_and_removed_and_its_private_half_shown_
         assert "whsk_" not in page
         assert secret_of(cast, rows.endpoint, "signing_key").startswith("whsk_")
     assert seen[0] != seen[1]
+    asked = {page: text_of(client.get(address_of(rows.endpoint, page))) for page in SIGNING_KEY_PAGES}
+    assert "takes the place of the present one at once" in asked["signing-key/"]
+    assert "cannot be had back" in asked["signing-key/remove/"]
+    assert again(cast, rows.endpoint).verifying_key == seen[1]
+    offered = client.get(settings).content.decode()
+    for page in SIGNING_KEY_PAGES:  # links that ask first, no buttons that do it
+        assert f'href="{address_of(rows.endpoint, page)}"' in offered
+        assert f'action="{address_of(rows.endpoint, page)}"' not in offered
     client.post(address_of(rows.endpoint, "signing-key/remove/"))
     assert (again(cast, rows.endpoint).verifying_key, again(cast, rows.endpoint).signing_key) == ("", None)
 

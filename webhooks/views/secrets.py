@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from keys.views.shown_once import SecretPage
 from webhooks.forms.endpoints import RotateSecretForm
 from webhooks.models import Endpoint
 from webhooks.services import secrets as services
 from webhooks.views.changes import TAB, EndpointFormPage
-from webhooks.views.endpoints import MANAGER, OfEndpoint, to_endpoint
+from webhooks.views.endpoints import MANAGER, to_endpoint
 
 
 class SecretRotate(SecretPage, EndpointFormPage):
@@ -28,23 +28,25 @@ class SecretRotate(SecretPage, EndpointFormPage):
         return services.rotate_secret(actor=self.admission.principal, endpoint_id=self.endpoint.id, overlap=overlap)
 
 
-class SigningKeyMake(OfEndpoint):
-    """A new Ed25519 key, whose public half the settings show. The private one leaves the server in no answer."""
+class SigningKeyMake(EndpointFormPage):
+    """Says whom a new Ed25519 key cuts off, then makes it. The settings show its public half, and no answer the other."""
 
-    access = {"POST": MANAGER.after_recent_proof()}
+    access = MANAGER.after_recent_proof()
+    template_name = "webhooks/signing_key.html"
 
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def save(self, form: Any) -> HttpResponse:
         services.make_signing_key(actor=self.admission.principal, endpoint_id=self.endpoint.id)
-        messages.success(request, "Deliveries are signed with this Ed25519 key, too.")
+        messages.success(self.request, "Deliveries are signed with this Ed25519 key, too.")
         return to_endpoint(self.admission, self.endpoint, TAB)
 
 
-class SigningKeyRemove(OfEndpoint):
-    """No Ed25519 key any more."""
+class SigningKeyRemove(EndpointFormPage):
+    """Says whom that cuts off, then signs with no Ed25519 key any more."""
 
-    access = {"POST": MANAGER.after_recent_proof()}
+    access = MANAGER.after_recent_proof()
+    template_name = "webhooks/signing_key_remove.html"
 
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def save(self, form: Any) -> HttpResponse:
         services.remove_signing_key(actor=self.admission.principal, endpoint_id=self.endpoint.id)
-        messages.success(request, "Deliveries are no longer signed with an Ed25519 key.")
+        messages.success(self.request, "Deliveries are no longer signed with an Ed25519 key.")
         return to_endpoint(self.admission, self.endpoint, TAB)
