@@ -27,8 +27,9 @@ def choice_of(event_type: EventType) -> tuple[str, str]:
 
 
 def words_of(noun: str) -> str:
-    """`Personal token` for `personal_token`."""
-    return noun.replace("_", " ").capitalize()
+    """`Personal token` for `personal_token`, `SSO connection` for `sso_connection`."""
+    words = noun.replace("sign_in", "sign-in").replace("_", " ")
+    return words.replace("sso", "SSO", 1) if words.startswith("sso") else words.capitalize()
 
 
 class MomentField(forms.DateTimeField):

@@ -15,7 +15,10 @@ WINDOW = timedelta(hours=24)
 
 
 class Word(StrEnum):
-    """An endpoint's health in a word. `quiet`: nothing was sent to it in the last 24 hours."""
+    """An endpoint's health in a word.
+
+    `quiet`: nothing was sent to it in the last 24 hours, or since it was enabled or got its address in that time.
+    """
 
     HEALTHY = "healthy"
     FAILING = "failing"
@@ -76,7 +79,7 @@ def healths_of(endpoints: Iterable[Endpoint]) -> dict[UUID, Health]:
 def _health(endpoint: Endpoint, delivered: int, failed: int, time: int, slowest: int) -> Health:
     attempts = delivered + failed
     return Health(
-        word=_word(endpoint, attempts),
+        word=_word(endpoint, delivered),
         delivered=delivered,
         failed=failed,
         mean=round(time / attempts) if attempts else None,
@@ -85,9 +88,10 @@ def _health(endpoint: Endpoint, delivered: int, failed: int, time: int, slowest:
     )
 
 
-def _word(endpoint: Endpoint, attempts: int) -> Word:
+def _word(endpoint: Endpoint, delivered: int) -> Word:
     if not endpoint.is_enabled:
         return Word.DISABLED
     if endpoint.failing_since is not None:
         return Word.FAILING
-    return Word.HEALTHY if attempts else Word.QUIET
+    # Failures alone, and not failing: they are from before it was enabled again, or got its address.
+    return Word.HEALTHY if delivered else Word.QUIET

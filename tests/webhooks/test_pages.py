@@ -160,6 +160,7 @@ def test_every_event_is_one_choice_and_the_form_offers_the_catalogue(browse, cas
     catalogue = text_of(client.get(f"{HOME}events/"))
     assert ("key.created" in catalogue, "A webhook endpoint was created." in catalogue) == (True, True)
     assert "(publishable or secret): its kind" in catalogue
+    assert ("SSO connection" in catalogue, "Sign-in policy" in catalogue, "Sso" in catalogue) == (True, True, False)
 
 
 def test_the_pages_tell_how_an_endpoint_fares(browse, cast):
@@ -192,6 +193,16 @@ def test_an_endpoint_that_was_disabled_says_why_and_is_enabled_by_a_button(brows
     answer = client.post(address_of(rows.endpoint, "enable/"), follow=True)
     assert "Events are sent to it again" in text_of(answer)
     assert again(cast, rows.endpoint).is_enabled
+
+
+def test_an_endpoint_that_only_failed_before_it_was_enabled_is_not_called_healthy(browse, cast):
+    rows = made(cast)
+    with tenant_scope(cast.acme.id):
+        EndpointHour.objects.update(delivered=0, failed=3)
+        disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause.GONE)
+    answer = text_of(browse(cast.admin).post(address_of(rows.endpoint, "enable/"), follow=True))
+    assert ("Quiet" in answer, "Nothing was sent since its last change" in answer) == (True, True)
+    assert ("Healthy" in answer, "Attempts succeed" in answer) == (False, False)
 
 
 def test_disabling_says_how_many_are_given_up(browse, cast):
