@@ -1,6 +1,9 @@
 """A test event on its way: its page shows by itself what became of it."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from config.kernel.tenancy.scope import tenant_scope
@@ -10,6 +13,7 @@ from tests.cast import Cast, make_cast
 from tests.receivers import receiving
 from tests.webhooks.rows import endpoint_rows
 from webhooks.delivery import deliver_due
+from webhooks.models import Delivery, Endpoint
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -56,3 +60,28 @@ def test_a_name_without_spaces_stays_inside_its_pages(cast: Cast, new_context: N
     inspector.open(f"/orgs/acme/audit/?target={rows.endpoint.public_id}")
     table = page.locator(".table-region")
     assert table.evaluate("region => region.scrollWidth <= region.clientWidth")
+
+
+def test_what_somebody_reads_of_an_attempt_stays_open_and_in_focus_while_the_next_one_is_awaited(
+    cast: Cast, new_context: NewContext, address: str
+):
+    page = new_context(cast.owner).new_page()
+    with tenant_scope(cast.acme.id):
+        rows = endpoint_rows(url="https://still.acme.example/")
+        Endpoint.objects.filter(id=rows.endpoint.id).update(held_until=None)
+        # Soon, so that the page asks every two seconds; there is no worker that would send it.
+        Delivery.objects.filter(id=rows.delivered.id).update(
+            state="pending", due_at=timezone.now() + timedelta(seconds=15), finished_at=None
+        )
+    Inspector(page, address).open(f"/orgs/acme/webhooks/{rows.endpoint.public_id}/deliveries/{rows.delivered.public_id}/")
+    summary = page.locator("#answer-2-summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    with page.expect_response(lambda response: response.status == 204):
+        pass
+    state = "[document.querySelector('#answer-2').open, document.activeElement.id]"
+    assert page.evaluate(state) == [True, "answer-2-summary"]
+    with tenant_scope(cast.acme.id):
+        Delivery.objects.filter(id=rows.delivered.id).update(claimed_until=timezone.now() + timedelta(minutes=1))
+    page.get_by_text("Being sent now", exact=True).wait_for()
+    assert page.evaluate(state) == [True, "answer-2-summary"]

@@ -305,3 +305,23 @@ def test_with_a_filter_that_is_none_no_delivery_is_said_to_be_missing(browse, ca
     rows = made(cast)
     page = text_of(browse(cast.admin).get(f"{address_of(rows.endpoint, 'deliveries/')}?state=eaten"))
     assert ("Nothing was looked for" in page, "No delivery matches" in page) == (True, False)
+
+
+def test_a_page_that_waits_is_answered_by_nothing_until_there_is_news(browse, cast):
+    client = browse(cast.admin)
+    with receiving() as receiver:
+        endpoint, _ = listening(cast, receiver.url("status/503"))
+        path = client.post(address_of(endpoint, "test/"))["Location"]
+        deliver_due()
+    told = re.search(r"\"X-Shown\": \"(\w+)\"", client.get(path).content.decode())[1]
+    asks = {"HX-Request": "true", "HX-Target": "progress", "X-Shown": told}
+    with tenant_scope(cast.acme.id):
+        Delivery.objects.filter(endpoint=endpoint).update(due_at=timezone.now() + timedelta(hours=2))
+    later = client.get(path, headers=asks)
+    asks["X-Shown"] = re.search(r"\"X-Shown\": \"(\w+)\"", later.content.decode())[1]
+    same = client.get(path, headers=asks)
+    assert (later.status_code, same.status_code, same.content) == (200, 204, b"")
+    assert client.get(path, headers={"X-Shown": asks["X-Shown"]}).status_code == 200  # a page is not only asked for news
+    with tenant_scope(cast.acme.id):
+        Delivery.objects.filter(endpoint=endpoint).update(state="delivered", due_at=None, finished_at=timezone.now())
+    assert "It is delivered." in text_of(client.get(path, headers=asks))

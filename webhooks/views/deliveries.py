@@ -1,5 +1,6 @@
 """Dashboard pages of deliveries: of one endpoint, one of them, a test, and doing it once more."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ from webhooks.views.endpoints import MANAGER, OfEndpoint, to_endpoint
 
 TAB = "deliveries"
 PROGRESS = "progress"
+# A header that tells what a page shows that asks for news.
+SHOWN = "X-Shown"
 # A page that waits for an attempt asks often while one is near, and now and then otherwise.
 NEAR = timedelta(seconds=30)
 OFTEN, SELDOM = "2s", "30s"
@@ -98,12 +101,21 @@ class DeliveryDetail(OfDelivery):
             "address": request.get_full_path(),
             **listed,
         }
-        if request.headers.get("HX-Target") == PROGRESS:
+        context["shown"] = self._fingerprint(context)
+        if request.headers.get("HX-Target") == PROGRESS and request.headers.get(SHOWN) == context["shown"]:
+            response = HttpResponse(status=204)
+        elif request.headers.get("HX-Target") == PROGRESS:
             response = self.show({**context, "swaps": True}, template="webhooks/delivery_progress.html")
         else:
             response = self.show({**context, "sent": sent_of(delivery)})
-        patch_vary_headers(response, ["HX-Target"])
+        patch_vary_headers(response, ["HX-Target", SHOWN])
         return response
+
+    def _fingerprint(self, context: dict[str, Any]) -> str:
+        """The same as long as the page would show the same. A page that is not swapped keeps what is open and focused."""
+        told = [context[name] for name in ("pace", "next_at", "held", "in_hand")]
+        told += [self.delivery.state, self.delivery.attempts, self.endpoint.state, self.endpoint.failing_since]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     def _next_at(self) -> datetime:
         """When a pending delivery is tried next: not while its endpoint wants nothing (Retry-After)."""
