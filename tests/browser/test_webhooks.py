@@ -73,7 +73,8 @@ def test_what_somebody_reads_of_an_attempt_stays_open_and_in_focus_while_the_nex
         Delivery.objects.filter(id=rows.delivered.id).update(
             state="pending", due_at=timezone.now() + timedelta(seconds=15), finished_at=None
         )
-    Inspector(page, address).open(f"/orgs/acme/webhooks/{rows.endpoint.public_id}/deliveries/{rows.delivered.public_id}/")
+    endpoint, delivery = rows.endpoint.public_id, rows.delivered.public_id
+    Inspector(page, address).open(f"/orgs/acme/webhooks/{endpoint}/deliveries/{delivery}/")
     summary = page.locator("#answer-2-summary")
     summary.focus()
     page.keyboard.press("Enter")

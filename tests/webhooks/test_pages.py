@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.models import AuditEvent
+from audit.models import AuditEvent, first_id_at
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from orgs.encryption import unseal
@@ -186,13 +186,37 @@ def test_an_endpoint_that_was_disabled_says_why_and_is_enabled_by_a_button(brows
     rows = made(cast)
     with tenant_scope(cast.acme.id):
         disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause.GONE)
-    client = browse(cast.admin)
+    client, began = browse(cast.admin), rows.endpoint.failing_since
     page = text_of(client.get(address_of(rows.endpoint)))
     assert ("410 Gone" in page, "Send a test event" in page) == (True, False)
     assert "Disabled" in text_of(client.get(HOME))
     answer = client.post(address_of(rows.endpoint, "enable/"), follow=True)
     assert "Events are sent to it again" in text_of(answer)
+    # Where what it missed is replayed, from its first failure on.
+    assert answer.redirect_chain == [(f"{address_of(rows.endpoint, 'replay/')}?since={began:%Y-%m-%dT%H:%M}", 302)]
+    assert f'value="{began:%Y-%m-%dT%H:%M}"' in text_of(answer)
     assert again(cast, rows.endpoint).is_enabled
+    assert "since=" not in client.post(address_of(rows.endpoint, "enable/"))["Location"]
+
+
+def test_what_was_given_up_with_an_endpoint_is_replayed_however_long_ago_it_happened(browse, cast):
+    rows, happened = made(cast), timezone.now() - timedelta(days=2)
+    with tenant_scope(cast.acme.id):
+        Delivery.objects.filter(id=rows.pending.id).update(event_id=first_id_at(happened))
+        disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause.GONE)
+    answer = browse(cast.admin).post(address_of(rows.endpoint, "enable/"))
+    assert answer["Location"].endswith(f"?since={happened:%Y-%m-%dT%H:%M}")
+
+
+def test_an_endpoint_that_was_disabled_for_long_is_replayed_as_far_back_as_that_goes(browse, cast):
+    rows = made(cast)
+    with tenant_scope(cast.acme.id):
+        disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause.GONE)
+        Endpoint.objects.update(disabled_at=timezone.now() - timedelta(days=400))
+    client = browse(cast.admin)
+    page = client.post(address_of(rows.endpoint, "enable/"))["Location"]
+    answer = client.post(page, {"since": page.partition("since=")[2]}, follow=True)
+    assert "is being sent" in text_of(answer)
 
 
 def test_an_endpoint_that_only_failed_before_it_was_enabled_is_not_called_healthy(browse, cast):
@@ -200,7 +224,9 @@ def test_an_endpoint_that_only_failed_before_it_was_enabled_is_not_called_health
     with tenant_scope(cast.acme.id):
         EndpointHour.objects.update(delivered=0, failed=3)
         disable_for(endpoint_id=rows.endpoint.id, cause=Endpoint.Cause.GONE)
-    answer = text_of(browse(cast.admin).post(address_of(rows.endpoint, "enable/"), follow=True))
+    client = browse(cast.admin)
+    client.post(address_of(rows.endpoint, "enable/"))
+    answer = text_of(client.get(address_of(rows.endpoint)))
     assert ("Quiet" in answer, "Nothing was sent since its last change" in answer) == (True, True)
     assert ("Healthy" in answer, "Attempts succeed" in answer) == (False, False)
 

@@ -23,7 +23,10 @@ PATTERN_LENGTH = 80
 class HealthRecord(Record):
     """How the attempts of the last 24 hours went."""
 
-    word = serializers.ChoiceField(choices=[word.value for word in Word], help_text="`quiet`: nothing was sent, or nothing since it was enabled or got its address.")
+    word = serializers.ChoiceField(
+        choices=[word.value for word in Word],
+        help_text="`quiet`: nothing was sent, or nothing since it was enabled or got its address.",
+    )
     delivered = serializers.IntegerField(min_value=0, help_text="Attempts that delivered.")
     failed = serializers.IntegerField(min_value=0, help_text="Attempts that did not.")
     mean_milliseconds = serializers.IntegerField(source="mean", allow_null=True, help_text="Null without attempts.")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from audit.models import AuditEvent, first_id_at
+from audit.models import AuditEvent, first_id_at, moment_of
 from audit.services import record
 from config.kernel.errors import Absent, Conflict, Invalid
 from config.kernel.principals import Principal
@@ -22,6 +22,8 @@ from webhooks.services.targets import delivery_target, endpoint_target, project_
 
 GREETING = "Hello from Tenantry: this endpoint works."
 FARTHEST_REPLAY = timedelta(days=30)
+# How long somebody may look at a page that proposes the earliest time there is.
+TIME_TO_READ = timedelta(minutes=10)
 
 
 class Limit(NamedTuple):
@@ -41,6 +43,21 @@ REPLAYS_SINCE = Limit("webhook replay since", "10/minute", "50/minute")
 def replay_reach() -> timedelta:
     """How far back a replay reaches: no farther than deliveries are kept, which tell what was delivered."""
     return min(FARTHEST_REPLAY, timedelta(days=settings.TENANTRY_WEBHOOK_DELIVERIES_DAYS))
+
+
+def missed_since(endpoint: Endpoint) -> datetime | None:
+    """From when on a replay gets what a disabled endpoint missed, as far as replays reach; None if it is enabled.
+
+    What was given up with it may have happened long before. One query.
+    """
+    if endpoint.disabled_at is None:
+        return None
+    began = min(endpoint.failing_since or endpoint.disabled_at, endpoint.disabled_at)
+    given_up = Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.FAILED, finished_at__gte=began)
+    oldest = given_up.order_by("event_id").values_list("event_id", flat=True).first()
+    if oldest is not None:
+        began = min(began, moment_of(oldest))
+    return max(began, timezone.now() - replay_reach() + TIME_TO_READ)
 
 
 def send_test(*, actor: Principal, endpoint_id: UUID) -> Delivery:

@@ -13,6 +13,7 @@ from webhooks.models import Delivery
 from webhooks.selectors import preview_deletion
 from webhooks.services import endpoints as services
 from webhooks.services.authority import locked_endpoint
+from webhooks.services.deliveries import missed_since
 from webhooks.views.endpoints import MANAGER, OfEndpoint, suggested_projects, to_endpoint
 
 TAB = "settings"
@@ -80,14 +81,20 @@ class EndpointHeaders(EndpointFormPage):
 
 
 class EndpointEnable(OfEndpoint):
-    """Sends events to it again."""
+    """Sends events to it again, and leads to the replay of what it missed."""
 
     access = {"POST": MANAGER}
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        since = missed_since(self.endpoint)
         services.enable_endpoint(actor=self.admission.principal, endpoint_id=self.endpoint.id)
-        messages.success(request, "Events are sent to it again. Replay what it missed under Deliveries.")
-        return to_endpoint(self.admission, self.endpoint)
+        if since is None:
+            messages.success(request, "Events are sent to it.")
+            return to_endpoint(self.admission, self.endpoint)
+        messages.success(request, "Events are sent to it again. Replay here what it missed meanwhile.")
+        page = to_endpoint(self.admission, self.endpoint, "replay")
+        page["Location"] += f"?since={since:%Y-%m-%dT%H:%M}"
+        return page
 
 
 class EndpointDisable(EndpointFormPage):

@@ -112,7 +112,7 @@ class DeliveryDetail(OfDelivery):
         return response
 
     def _fingerprint(self, context: dict[str, Any]) -> str:
-        """The same as long as the page would show the same. A page that is not swapped keeps what is open and focused."""
+        """The same while the page would show the same. What is not swapped keeps what is open and focused."""
         told = [context[name] for name in ("pace", "next_at", "held", "in_hand")]
         told += [self.delivery.state, self.delivery.attempts, self.endpoint.state, self.endpoint.failing_since]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
@@ -152,6 +152,11 @@ class EndpointReplay(OfEndpoint, FormPage):
     template_name = "webhooks/replay.html"
     form_class = ReplayForm
     tab = TAB
+
+    def form_arguments(self) -> dict[str, Any]:
+        """The time from which on it missed something, when somebody has just enabled it."""
+        since = self.request.GET.get("since")
+        return {"initial": {"since": since}} if since else {}
 
     def form_context(self) -> dict[str, Any]:
         return self.context()

@@ -29,7 +29,7 @@ class SecretRotate(SecretPage, EndpointFormPage):
 
 
 class SigningKeyMake(EndpointFormPage):
-    """Says whom a new Ed25519 key cuts off, then makes it. The settings show its public half, and no answer the other."""
+    """Says whom a new Ed25519 key cuts off, then makes it. The settings show its public half, no answer the other."""
 
     access = MANAGER.after_recent_proof()
     template_name = "webhooks/signing_key.html"
