@@ -9,6 +9,9 @@ JITTER = 0.1
 # libcurl tells of no longer one.
 LONGEST_PATIENCE = 6 * 3600.0
 
+# So old a delivery is at most when its last attempt fails, unless receivers ask for more patience than the ladder has.
+LADDER = timedelta(seconds=sum(RETRY_SECONDS) * (1 + JITTER))
+
 _random = SystemRandom()
 
 

@@ -33,12 +33,19 @@ CLOCKS = timedelta(minutes=1)
 LOOKS, PAUSE_SECONDS = 100, 0.05
 
 # Whether a transaction that began before the one of a record is not ended. A record of another cluster, from which the
-# database was restored, may have a number that this one has not come to yet.
+# database was restored, may have a number that this one has not come to yet. Those of other databases count along; who
+# holds the lock on its own number tells them apart, except for prepared ones, which have nobody.
 OTHERS = """
 SELECT EXISTS (
-    SELECT FROM audit_event e, pg_current_snapshot() AS snapshot, pg_snapshot_xip(snapshot) AS other
+    SELECT FROM audit_event e
+    CROSS JOIN pg_current_snapshot() AS snapshot
+    CROSS JOIN pg_snapshot_xip(snapshot) AS other
+    JOIN pg_locks l ON l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+        AND l.transactionid::text::bigint = other::text::bigint & 4294967295
+    LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE e.id = %s AND other::text::bigint < e.transaction_id
         AND e.transaction_id < pg_snapshot_xmax(snapshot)::text::bigint
+        AND (a.datname IS NULL OR a.datname = current_database())
 )
 """
 

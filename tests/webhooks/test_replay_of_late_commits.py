@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -17,6 +18,7 @@ from audit.services import record
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import tenant_scope
 from projects.events import PROJECT_RESTORED
+from tests.database import OWNER_URL, named
 from tests.webhooks.conftest import Webhooks
 from webhooks import replaying
 from webhooks.fan_out import fan_out
@@ -100,6 +102,21 @@ def test_a_replay_does_not_wait_for_what_began_after_it(webhooks: Webhooks, miss
         assert replay(endpoint) == "done"
     finally:
         other.commit()
+    assert [row.event_id for row in webhooks.deliveries(endpoint)] == [change.id]
+
+
+def test_a_replay_does_not_wait_for_what_others_do_in_another_database(webhooks: Webhooks, missed, monkeypatch):
+    monkeypatch.setattr(replaying, "LOOKS", 3)
+    with psycopg.connect(named(OWNER_URL, "postgres")) as elsewhere:
+        # It began before another replay that is asked for, and goes on.
+        elsewhere.execute("SELECT pg_current_xact_id()")
+        endpoint, change = missed
+        change.commit()
+        with tenant_scope(webhooks.cast.acme.id):
+            since = timezone.now() - timedelta(minutes=1)
+            deliveries.replay_since(actor=SYSTEM, endpoint_id=endpoint.id, since=since)
+        assert replay(endpoint) == "done"
+        elsewhere.rollback()
     assert [row.event_id for row in webhooks.deliveries(endpoint)] == [change.id]
 
 

@@ -16,6 +16,7 @@ from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import require_organization_id
 from config.kernel.throttling import require_try
 from webhooks import events
+from webhooks.ladder import LADDER
 from webhooks.models import Delivery, Endpoint
 from webhooks.services.authority import locked_delivery, locked_endpoint, require_webhook_manager
 from webhooks.services.targets import delivery_target, endpoint_target, project_data
@@ -48,12 +49,18 @@ def replay_reach() -> timedelta:
 def missed_since(endpoint: Endpoint) -> datetime | None:
     """From when on a replay gets what a disabled endpoint missed, as far as replays reach; None if it is enabled.
 
-    What was given up with it may have happened long before. One query.
+    What was given up with it may have happened before, by as much as the ladder is long; older events, which somebody
+    had replayed, are not looked for among all that the endpoint ever got. One query.
     """
     if endpoint.disabled_at is None:
         return None
     began = min(endpoint.failing_since or endpoint.disabled_at, endpoint.disabled_at)
-    given_up = Delivery.objects.filter(endpoint=endpoint, state=Delivery.State.FAILED, finished_at__gte=began)
+    given_up = Delivery.objects.filter(
+        endpoint=endpoint,
+        event_id__gte=first_id_at(began - LADDER),
+        state=Delivery.State.FAILED,
+        finished_at__gte=began,
+    )
     oldest = given_up.order_by("event_id").values_list("event_id", flat=True).first()
     if oldest is not None:
         began = min(began, moment_of(oldest))
