@@ -104,7 +104,7 @@ class Absent(TenantryError):
     code = "not_found"
     status = 404
     title = "Not found"
-    detail = "Nothing is here under this address; check it for a typing mistake."
+    detail = "Nothing is here under this address or an id sent along; check both for a typing mistake."
 
     def __init__(self) -> None:
         super().__init__()

@@ -198,7 +198,8 @@ def test_an_event_that_nobody_declares_is_refused_with_a_hint(api, cast: Cast):
 def test_a_project_must_be_an_active_one_of_the_organization(api, cast: Cast):
     client = api(cast.owner)
     for reference in ("freight", cast.foreign_project.public_id, "nothing"):
-        assert client.post(ENDPOINTS, {**BODY, "project": reference}).status_code == 404
+        answer = client.post(ENDPOINTS, {**BODY, "project": reference})
+        assert (answer.status_code, "an id sent along" in answer.json()["detail"]) == (404, True)
     made = client.post(ENDPOINTS, {**BODY, "project": "rocket"})
     assert made.json()["project_id"] == cast.project.public_id
     assert recorded(cast, "webhook_endpoint.created").data["project"] == cast.project.public_id
