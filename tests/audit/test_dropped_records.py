@@ -65,6 +65,9 @@ def test_only_late_records_of_dropped_months_can_be_vouched_for(unsigned: Cast):
     assert beginnings() == before
     with pytest.raises(CommandError, match="Name the organization"):
         call_command("attest_audit", "--dropped", late, stderr=io.StringIO())
+    with pytest.raises(CommandError, match="Nothing has the id or name that you gave"):
+        call_command("attest_audit", "acme", "--dropped", "evt_typo", "--reason", "sure", stderr=io.StringIO())
+    assert beginnings() == before
 
 
 def test_a_late_record_is_not_vouched_for_where_the_log_says_what_was_dropped(dropped: Cast):

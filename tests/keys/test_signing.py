@@ -14,7 +14,7 @@ import time_machine
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
@@ -248,6 +248,17 @@ def test_the_command_rotates_and_withdraws(capsys: pytest.CaptureFixture[str]):
     signing.forget()
     assert kid_of(token()) != told["kid"]
     assert ledger("signing_key.withdrawn")[0].data == {"reason": "copied"}
+
+
+def test_the_command_does_not_rotate_when_the_key_to_withdraw_is_missing():
+    before = kid_of(token())
+    for missing in ("", "sgk_typo", before):
+        with pytest.raises(CommandError, match="Nothing has the id or name that you gave; check it"):
+            call_command("rotate_signing_key", "--withdraw", missing, "--reason", "copied")
+    signing.forget()
+    assert kid_of(token()) == before
+    assert not ledger("signing_key.rotated")
+    assert not ledger("signing_key.withdrawn")
 
 
 def test_of_many_who_need_the_first_key_at_once_one_makes_it(empty_installation: None):

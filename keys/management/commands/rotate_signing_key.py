@@ -17,13 +17,13 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--withdraw",
             metavar="KEY",
-            help="Withdraw this key (sgk_…) instead, because somebody else may have it: nothing that it signed is "
-            "valid any more.",
+            help="Withdraw this key instead, because somebody else may have it: nothing that it signed is valid any "
+            "more. By its id (sgk_…): Signing keys in Django admin finds it by its kid.",
         )
         parser.add_argument("--reason", default="", help="Why it is withdrawn; kept in the audit log.")
 
     def run(self, **options: Any) -> None:
-        if options["withdraw"]:
+        if options["withdraw"] is not None:
             key = withdraw_signing_key(actor=operator(), key=options["withdraw"], reason=options["reason"])
             words = f"{key.public_id} is withdrawn. Verify the audit logs now: `manage.py verify_audit`."
             self.answer(words, data={"id": key.public_id, "withdrawn_at": key.withdrawn_at})
