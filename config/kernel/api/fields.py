@@ -93,11 +93,11 @@ class Choice(serializers.ChoiceField):
 
 
 class Moment(serializers.DateTimeField):
-    """A time by RFC 3339 with its offset from UTC, within the next hundred years."""
+    """A time by RFC 3339 with its offset from UTC, less than a hundred years away."""
 
     default_error_messages = {
         "invalid": "Write a time with its offset from UTC, such as 2031-05-04T10:00:00Z.",
-        "far": "Choose a time within the next hundred years.",
+        "far": "Choose a time less than a hundred years away.",
     }
 
     def to_internal_value(self, value: Any) -> datetime:
