@@ -1,12 +1,18 @@
 """Roles, database and hardening as docs/tenancy describes them, on a real server."""
 
+import subprocess
+from pathlib import Path
+
 import psycopg
 import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from config import provision
+from config.embedded.programs import postgres_programs
 from config.embedded.servers import Servers
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 
 SNAPSHOT = {
     "roles": "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, "
@@ -69,6 +75,28 @@ def test_the_application_must_switch_to_the_system_role_and_never_inherits_it(se
         connection.execute("RESET ROLE")
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("SET ROLE tenantry_owner")
+
+
+def test_the_role_that_the_guide_makes_for_backups_can_dump(servers: Servers, tmp_path: Path) -> None:
+    backups = GUIDE.read_text().partition("\n## Backups\n")[2]
+    statements = [line.strip() for line in backups.splitlines() if line.startswith(("    CREATE ", "    GRANT "))]
+    dump = tmp_path / "dump.sql"
+    target = make_conninfo(servers.superuser_url, user="backup", password="…", dbname=provision.DATABASE)
+    with superuser(servers, provision.DATABASE) as connection:
+        connection.execute("CREATE TABLE kept (note text)")
+        connection.execute("INSERT INTO kept VALUES ('to be restored')")
+        connection.execute("ALTER TABLE kept ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            command = [postgres_programs(tmp_path, None) / "pg_dump", "--file", dump, target]
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert (ended.returncode, ended.stderr) == (0, "")
+        finally:
+            connection.execute("DROP TABLE kept")
+            connection.execute("DROP OWNED BY backup")
+            connection.execute("DROP ROLE backup")
+    assert "to be restored" in dump.read_text()
 
 
 def test_provisioning_again_changes_nothing(servers: Servers) -> None:
