@@ -73,7 +73,10 @@ class Important:
 
     _record = re.compile(r"^(\d{4}-\d{2}-\d{2}[T ]|\[)")
     _severe = re.compile(r"\[?\b(error|critical)\b", re.IGNORECASE)
+    # What a worker prints comes through Celery's log, so the first line of a mail and its end have such a head too.
+    _head = re.compile(r"^\d{4}-\d{2}-\d{2}T\S+ \[\w+ *\] ")
     _mail = re.compile(r"^(Content-Type|MIME-Version): ")
+    _end_of_mail = "-" * 70
 
     def __init__(self) -> None:
         self._showing = False
@@ -81,18 +84,18 @@ class Important:
 
     def __call__(self, line: str) -> bool:
         """Whether to show the next line."""
+        head = self._head.match(line)
+        words = line[head.end() :] if head else line
+        if self._in_mail and (not head or words.startswith(self._end_of_mail)):
+            self._in_mail = not words.startswith(self._end_of_mail)
+            return True
+        self._in_mail = bool(self._mail.match(words))
         if self._in_mail:
-            self._in_mail = not line.startswith("-" * 70)
-        elif self._mail.match(line):
-            self._in_mail = True
             self._showing = False
             return True
-        else:
-            if self._record.match(line) or line.startswith("Traceback "):
-                head = line[:80]
-                self._showing = bool(self._severe.search(head)) or line.startswith("Traceback ")
-            return self._showing
-        return True
+        if self._record.match(line) or line.startswith("Traceback "):
+            self._showing = bool(self._severe.search(line[:80])) or line.startswith("Traceback ")
+        return self._showing
 
 
 class Supervisor:

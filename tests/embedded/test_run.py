@@ -199,6 +199,33 @@ Not Found: /nowhere
     ]
 
 
+def test_a_mail_that_a_worker_sends_ends_where_it_ends() -> None:
+    dashes = "-" * 79
+    text = f"""\
+2026-11-23T07:39:43.10Z [info     ] Task webhooks.mail_disabled[1] received [celery.worker.strategy]
+2026-11-23T07:39:43.20Z [warning  ] Content-Type: multipart/alternative;
+ boundary="=="
+MIME-Version: 1.0
+Subject: A webhook endpoint was disabled
+
+--==
+Content-Type: text/plain; charset="utf-8"
+
+[Enable it] again.
+--==-- [celery.redirected] task='webhooks.mail_disabled'
+2026-11-23T07:39:43.30Z [warning  ] {dashes} [celery.redirected] task='webhooks.mail_disabled'
+2026-11-23T07:39:43.40Z [info     ] Task webhooks.mail_disabled[1] succeeded [celery.app.trace]
+2026-11-23T07:39:43.50Z [warning  ] Content-Type: text/plain; charset="utf-8"
+Subject: Of a worker that was killed before it ended
+2026-11-23T07:39:43.60Z [info     ] Task audit.seal[2] received [celery.worker.strategy]
+2026-11-23T07:39:43.70Z [error    ] Task audit.seal[2] raised [celery.app.trace]
+"""
+    important = Important()
+    lines = text.splitlines()
+
+    assert [line for line in lines if important(line)] == [*lines[1:12], *lines[13:15], lines[16]]
+
+
 def test_a_log_is_read_line_by_line_as_it_grows(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     log.write_text("of an earlier run\n")
