@@ -104,10 +104,18 @@ class Absent(TenantryError):
     code = "not_found"
     status = 404
     title = "Not found"
-    detail = "Nothing is here under this address or an id sent along; check both for a typing mistake."
+    detail = "Nothing is here under this address; check it for a typing mistake."
 
     def __init__(self) -> None:
         super().__init__()
+
+    @property
+    def sentence(self) -> str:
+        return "Nothing has the id or name that you gave; check it for a typing mistake."
+
+    def problem(self) -> dict[str, Any]:
+        words = "Nothing is here under this address or an id sent along; check both for a typing mistake."
+        return {**super().problem(), "detail": words}
 
 
 class MethodNotAllowed(TenantryError):

@@ -14,8 +14,12 @@ def test_an_unknown_address_is_a_problem_for_programs_and_a_page_for_people(db: 
     program, person = Client().get("/api/v1/nowhere"), Client().get("/nowhere")
     assert (program.status_code, program["Content-Type"]) == (404, "application/problem+json")
     assert program.json()["code"] == "not_found"
+    assert program.json()["detail"] == (
+        "Nothing is here under this address or an id sent along; check both for a typing mistake."
+    )
     assert person.status_code == 404
     assert b"<html" in person.content
+    assert b"Nothing is here under this address; check it for a typing mistake." in person.content
 
 
 def test_a_fault_of_ours_says_nothing_about_itself(cast: Cast, api: Any, browse: Any, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.kernel.errors import Absent, TenantryError
+from config.kernel.errors import TenantryError
 from config.kernel.principals import StaffPrincipal
 
 
@@ -37,8 +37,6 @@ class OperatorCommand(BaseCommand):
         self.as_json = options.pop("json", False)
         try:
             self.run(**options)
-        except Absent as error:  # its own sentence is about an address
-            raise CommandError("Nothing has the id or name that you gave; check it for a typing mistake.") from error
         except TenantryError as error:
             raise CommandError(error.sentence) from error
 
