@@ -22,10 +22,12 @@ from config.kernel.principals import SYSTEM
 from config.kernel.routes import Route, all_routes
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
-from keys.models import PersonalToken, TokenSession
+from keys import signing
+from keys.models import PersonalToken, SigningKey, TokenSession
 from keys.services.agents import create_agent, enrol_agent, revoke_agent
 from keys.services.keys import create_key, revoke_key, rotate_key
 from keys.services.sessions import open_session
+from keys.services.signing_keys import withdraw_signing_key
 from orgs.models import (
     BrowserSession,
     CustomRole,
@@ -126,11 +128,20 @@ class Persona:
     samples: dict[str, str]
 
 
+def signed_by_a_withdrawn_key() -> str:
+    """A checkpoint's statement whose key is withdrawn since."""
+    statement = signing.sign_checkpoint({})
+    key = SigningKey.objects.get(signs_from__isnull=False, withdrawn_at=None)
+    withdraw_signing_key(actor=SYSTEM, key=key.public_id, reason="It was found on a laptop.")
+    return statement
+
+
 def full(cast: Cast) -> Persona:
     """Acme's owner, with something in every list."""
     owner, acme = cast.owner, cast.acme
     actor, everything = cast.principal(owner), ROLE_PERMISSIONS[Role.OWNER]
     cast.token(owner)
+    withdrawn = signed_by_a_withdrawn_key()
     create_organization(
         actor=SYSTEM, owner=owner, name="Acme Laboratories of the Northern Hemisphere", slug="acme-labs"
     )
@@ -179,8 +190,8 @@ def full(cast: Cast) -> Persona:
                 state=state, format="csv", requested_by=owner.public_id, requested_by_label=owner.email,
                 filters={"event": "key.*", "since": "2026-11-01T00:00:00.000000Z", "actor": owner.public_id}, **numbers,
             )  # fmt: skip
-        for place in (1, 90):
-            AuditCheckpoint.objects.create(sequence=place, digest=b"d" * 32, sealed_at=now, statement="signed")
+        for place, statement in ((1, withdrawn), (90, "signed")):
+            AuditCheckpoint.objects.create(sequence=place, digest=b"d" * 32, sealed_at=now, statement=statement)
         account = ServiceAccount.objects.create(name="Gateway", description="Verifies keys in front of the products")
         for project, permissions in (
             (None, ["keys:verify", "view_org"]),

@@ -25,6 +25,11 @@ OVERFLOW = """() => [...document.querySelectorAll('body *')].filter(element => {
     return getComputedStyle(element).position !== 'fixed';
 }).slice(0, 3).map(element => element.outerHTML.slice(0, 160))"""
 SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+# On a phone a table is a list, with nothing to push aside.
+CUT = """() => [...document.querySelectorAll('.table-stack')].filter(table => {
+    const around = table.parentElement;
+    return around.scrollWidth > around.clientWidth + 1;
+}).map(table => table.outerHTML.slice(0, 160))"""
 CSP = "document.addEventListener('securitypolicyviolation', event => console.error(`CSP ${event.violatedDirective} \
 ${event.blockedURI} ${event.sourceFile}`))"
 
@@ -77,6 +82,8 @@ class Inspector:
         found = []
         if self.page.evaluate(SIDEWAYS):
             found.append(f"{width}: wider than the window: {self.page.evaluate(OVERFLOW)}")
+        if width == PHONE and (cut := self.page.evaluate(CUT)):
+            found.append(f"{width}: a table is wider than what is around it: {cut}")
         self.page.emulate_media(color_scheme=first)
         found += [f"{width} {first}: {violation}" for violation in self._axe(EVERYTHING)]
         if second:
