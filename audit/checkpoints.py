@@ -131,7 +131,7 @@ def tell_withdrawals(rows: Sequence[AuditCheckpoint]) -> None:
 
 
 def _last_withdrawal() -> datetime | None:
-    return import_string(settings.TENANTRY_CHECKPOINT_WITHDRAWAL)()
+    return import_string(settings.TENANTRY_CHECKPOINT_LAST_WITHDRAWAL)()
 
 
 def state_beginning(

@@ -26,12 +26,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit import events
-from audit.chain import COLUMNS, first_digest, moment_text, written
-from audit.checkpoints import is_trusted, signed_link
+from audit.chain import COLUMNS, moment_text, written
 from audit.lines import HEADERS, line_of
-from audit.models import AuditBeginning, AuditEvent, AuditExport, AuditSeal, first_id_at
+from audit.models import AuditEvent, AuditExport
+from audit.ranges import dropped_before, range_of
 from audit.sealing import seal_all
-from audit.searching import Criteria, search
+from audit.searching import search
 from audit.selectors import LOOKED_AT, kept_since
 from audit.services import record
 from audit.services.exports import criteria_of, export_target
@@ -142,8 +142,8 @@ def _begin(export: AuditExport) -> None:
     since = kept_since(export.org_id)
     if export.is_whole:
         _await_seals(export)
-        begins = _dropped_before()
-        plan = _range(export.org_id, criteria_of(export.filters, since))
+        begins = dropped_before()
+        plan = range_of(export.org_id, criteria_of(export.filters, since))
         total = plan["last"] - plan["first"] + 1 if plan else 0
         _note(
             export,
@@ -179,52 +179,10 @@ def _await_seals(export: AuditExport) -> None:
         time.sleep(PAUSE)
 
 
-def _range(organization_id: UUID, criteria: Criteria) -> dict[str, Any] | None:
-    """The links from the first to the last record of that time, with what proves them; None where there is none.
-
-    Links follow the order of commits. Where that is not the order of time, all between the first and last are taken.
-    """
-    links = AuditSeal.objects.all()
-    if criteria.start:
-        links = links.filter(id__gte=first_id_at(criteria.start))
-    if criteria.end:
-        links = links.filter(id__lt=first_id_at(criteria.end))
-    ends = links.aggregate(first=models.Min("sequence"), last=models.Max("sequence"))
-    if ends["first"] is None:
-        return None
-    beginning = AuditBeginning.objects.newest()
-    first = max(ends["first"], _behind_dropped(beginning)) if beginning else ends["first"]
-    if first > ends["last"]:
-        return None
-    statements = [signed_link(organization_id, ends["last"])]
-    begins = beginning.statement.split()[0] if beginning and beginning.sequence == first - 1 else None
-    if begins and is_trusted(begins):
-        statements.insert(0, begins)
-    before = AuditSeal.objects.filter(sequence=first - 1).first()
-    digest = before.digest_text if before else first_digest(organization_id).hex()
-    return {"first": first, "last": ends["last"], "digest_before": digest, "statements": statements}
-
-
-def _behind_dropped(beginning: AuditBeginning) -> int:
-    """The place behind the last link whose record was dropped with its month."""
-    of_dropped_months = AuditSeal.objects.filter(
-        sequence__gt=beginning.sequence, id__lt=first_id_at(beginning.dropped_before)
-    )
-    is_there = AuditEvent.objects.filter(id=models.OuterRef("id"))
-    last = of_dropped_months.exclude(models.Exists(is_there)).aggregate(last=models.Max("sequence"))["last"]
-    return (last or beginning.sequence) + 1
-
-
-def _dropped_before() -> str:
-    """From when on the log in scope has records; empty while none was dropped."""
-    beginning = AuditBeginning.objects.newest()
-    return moment_text(beginning.dropped_before) if beginning else ""
-
-
 def _is_shortened(export: AuditExport) -> bool:
     """Whether records of its range are missing that were dropped since it was planned: that would look like a cut."""
     return (
-        export.is_whole and export.rows_done != export.rows_total and export.plan.get("begins", "") != _dropped_before()
+        export.is_whole and export.rows_done != export.rows_total and export.plan.get("begins", "") != dropped_before()
     )
 
 

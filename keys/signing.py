@@ -159,7 +159,7 @@ def withdrawals(statements: Sequence[str]) -> list[datetime | None]:
 
 def checkpoint_keys(statements: Iterable[str]) -> list[dict[str, str]]:
     """The public keys behind such statements, as a key set has them: also those that have retired, none withdrawn."""
-    kids = {str(_header(statement).get("kid")) for statement in statements}
+    kids = {_kid_named(statement) for statement in statements}
     rows = SigningKey.objects.filter(kid__in=kids, withdrawn_at=None).order_by("id")
     return [_published(row) for row in rows]
 
