@@ -9,8 +9,8 @@ JITTER = 0.1
 # libcurl tells of no longer one.
 LONGEST_PATIENCE = 6 * 3600.0
 
-# So old a delivery is at most when its last attempt fails, unless receivers ask for more patience than the ladder has.
-LADDER = timedelta(seconds=sum(RETRY_SECONDS) * (1 + JITTER))
+# Receivers that ask for more patience than the ladder has make it longer.
+LADDER_LENGTH = timedelta(seconds=sum(RETRY_SECONDS) * (1 + JITTER))
 
 _random = SystemRandom()
 

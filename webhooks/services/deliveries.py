@@ -16,7 +16,7 @@ from config.kernel.tasks import enqueue
 from config.kernel.tenancy.scope import require_organization_id
 from config.kernel.throttling import require_try
 from webhooks import events
-from webhooks.ladder import LADDER
+from webhooks.ladder import LADDER_LENGTH
 from webhooks.models import Delivery, Endpoint
 from webhooks.services.authority import locked_delivery, locked_endpoint, require_webhook_manager
 from webhooks.services.targets import delivery_target, endpoint_target, project_data
@@ -57,7 +57,7 @@ def missed_since(endpoint: Endpoint) -> datetime | None:
     began = min(endpoint.failing_since or endpoint.disabled_at, endpoint.disabled_at)
     given_up = Delivery.objects.filter(
         endpoint=endpoint,
-        event_id__gte=first_id_at(began - LADDER),
+        event_id__gte=first_id_at(began - LADDER_LENGTH),
         state=Delivery.State.FAILED,
         finished_at__gte=began,
     )

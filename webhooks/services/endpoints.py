@@ -228,9 +228,11 @@ def _give_up_unwanted(endpoint: Endpoint) -> None:
     """What is pending of events that the endpoint is not to get as it is set now."""
     rows = Delivery.objects.filter(endpoint=endpoint)
     events = list(rows.pending().values_list("event_id", flat=True))
+    unwanted = []
     for start in range(0, len(events), LOOKED_AT):
         records = AuditEvent.objects.filter(id__in=events[start : start + LOOKED_AT])
         found = records.only("id", "event", "target_kind", "target_id", "data")
-        unwanted = [row.id for row in found if not is_for(endpoint, row)]
-        if unwanted:
-            _give_up(rows.filter(event_id__in=unwanted), timezone.now())
+        unwanted += [row.id for row in found if not is_for(endpoint, row)]
+    # At once, so that all are locked in one order.
+    if unwanted:
+        _give_up(rows.filter(event_id__in=unwanted), timezone.now())
