@@ -2,8 +2,10 @@
 
 import gc
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from keys import signing
 from orgs.models import User
 from tests import database
 from tests.brokers import Broker, another_broker
+from tests.browser import site
 from tests.browsers import signed_in
 from tests.cast import Cast, standing
 from tests.servers import WORKER
@@ -91,6 +94,26 @@ def surrounded(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callab
         yield surround
         with django_db_blocker.unblock():
             stack.close()
+
+
+@pytest.fixture(scope="module")
+def web_servers(django_db_setup: None) -> Iterator[Callable[..., list[int]]]:
+    """`web_servers({}, {"REDIS_URL": …})`: the ports of two web servers, the second with an environment of its own.
+
+    They use the test's database and stand until the module ends. A server that ends writes what it gathered, after the
+    last test has put the rows back: so they are put back once more.
+    """
+    with ExitStack() as stack:
+
+        def serve(*given: Mapping[str, str], threads: int = 4) -> list[int]:
+            home, ports = Path(os.environ["TENANTRY_HOME"]), [site.free_port() for _ in given]
+            usual = [site.environment_of(f"test_{WORKER}", port=port, home=home) for port in ports]
+            environments = [{**each, **own} for each, own in zip(usual, given, strict=True)]
+            stack.enter_context(site.web_servers(environments, threads=threads))
+            return ports
+
+        stack.callback(standing.put_back)
+        yield serve
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,17 +113,37 @@ def program(name: str, arguments: list[str], *, environment: Mapping[str, str]) 
 def web_server(application: str, *, environment: Mapping[str, str]) -> Iterator[str]:
     """Serves until the block ends; gives the address once it is ready. Raises TimeoutError with the log's end."""
     manage("build_css", environment=environment)
-    port = environment["PORT"]
-    address = f"http://{ADDRESS}:{port}"
-    arguments = ["granian", "--interface", "wsgi", "--host", ADDRESS, "--port", port, "--blocking-threads", "4"]
-    with program("web", [*arguments, application], environment=environment) as web:
+    with web_servers([environment], application=application):
+        yield f"http://{ADDRESS}:{environment['PORT']}"
+
+
+@contextmanager
+def web_servers(
+    environments: Sequence[Mapping[str, str]],
+    *,
+    application: str = "config.wsgi:application",
+    threads: int = 4,
+    processes: int = 1,
+) -> Iterator[None]:
+    """One for each of the environments, started as `make run` starts its own, until the block ends.
+
+    Raises TimeoutError with the log's end unless all answer in time.
+    """
+    options = ["--interface", "wsgi", "--blocking-threads", str(threads), "--workers", str(processes)]
+    with ExitStack() as stack:
+        started = []
+        for environment in environments:
+            port = environment["PORT"]
+            command = ["granian", *options, "--host", ADDRESS, "--port", port, application]
+            started.append((port, stack.enter_context(program(f"web-{port}", command, environment=environment))))
         end = time.monotonic() + READY_SECONDS
-        while not answers(f"{address}/health/live"):
-            web.require()
-            if time.monotonic() > end:
-                raise TimeoutError(f"The web server does not answer:\n{web.words()}")
-            time.sleep(0.1)
-        yield address
+        for port, web in started:
+            while not answers(f"http://{ADDRESS}:{port}/health/live"):
+                web.require()
+                if time.monotonic() > end:
+                    raise TimeoutError(f"The web server does not answer:\n{web.words()}")
+                time.sleep(0.1)
+        yield
 
 
 @contextmanager

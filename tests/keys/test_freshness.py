@@ -2,11 +2,8 @@
 
 import http.client
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +18,6 @@ from projects.services.domains import register_domain, remove_domain
 from projects.services.projects import archive_project
 from tests.browser import site
 from tests.cast import Cast
-from tests.servers import WORKER
 
 SERVERS = 4
 MAXIMUM_AGE = 1.0
@@ -30,23 +26,10 @@ pytestmark = pytest.mark.xdist_group("freshness")
 
 
 @pytest.fixture(scope="module")
-def ports(django_db_setup: None) -> Iterator[list[int]]:
-    """Four web servers, started as `make run` starts its own. The last two cannot reach Valkey."""
-    with ExitStack() as stack:
-        found = [site.free_port() for _ in range(SERVERS)]
-        for number, port in enumerate(found):
-            environment = site.environment_of(f"test_{WORKER}", port=port, home=Path(os.environ["TENANTRY_HOME"]))
-            if number >= SERVERS // 2:
-                environment["REDIS_URL"] = f"redis://{site.ADDRESS}:{site.free_port()}/0"
-            arguments = ["--interface", "wsgi", "--host", site.ADDRESS, "--port", str(port), "--blocking-threads", "2"]
-            command = ["granian", *arguments, "config.wsgi:application"]
-            web = stack.enter_context(site.program(f"fresh-{port}", command, environment=environment))
-            end = time.monotonic() + site.READY_SECONDS
-            while not site.answers(f"http://{site.ADDRESS}:{port}/health/live"):
-                web.require()
-                assert time.monotonic() < end, web.words()
-                time.sleep(0.1)
-        yield found
+def ports(web_servers: Callable[..., list[int]]) -> list[int]:
+    """Four web servers. The last two cannot reach Valkey."""
+    away = {"REDIS_URL": f"redis://{site.ADDRESS}:{site.free_port()}/0"}
+    return web_servers({}, {}, away, away, threads=2)
 
 
 class World:

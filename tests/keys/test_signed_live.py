@@ -8,10 +8,9 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from projects.models import Project
 from tests.browser import site
 from tests.cast import Cast
 from tests.gateway import Gateway, make_gateway, sample
-from tests.servers import WORKER
 
 PROJECTS = "/api/v1/orgs/acme/projects"
 DOCUMENT = (site.ROOT / "docs" / "service-accounts.md").read_text()
@@ -37,22 +35,9 @@ SAMPLES = [
 
 
 @pytest.fixture(scope="module")
-def servers(django_db_setup: None) -> Iterator[list[int]]:
-    """The ports of two web servers, started as `make run` starts its own."""
-    with ExitStack() as stack:
-        ports = [site.free_port(), site.free_port()]
-        for port in ports:
-            home = Path(os.environ["TENANTRY_HOME"])
-            environment = site.environment_of(f"test_{WORKER}", port=port, home=home)
-            arguments = ["--interface", "wsgi", "--host", site.ADDRESS, "--port", str(port), "--blocking-threads", "4"]
-            command = ["granian", *arguments, "config.wsgi:application"]
-            web = stack.enter_context(site.program(f"signed-{port}", command, environment=environment))
-            end = time.monotonic() + site.READY_SECONDS
-            while not site.answers(f"http://{site.ADDRESS}:{port}/health/live"):
-                web.require()
-                assert time.monotonic() < end, web.words()
-                time.sleep(0.1)
-        yield ports
+def servers(web_servers: Callable[..., list[int]]) -> list[int]:
+    """The ports of two web servers."""
+    return web_servers({}, {})
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """Two real servers learn of a rotation and of a withdrawal that a third process makes, within a second."""
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -22,7 +19,6 @@ from keys.services.signing_keys import rotate_signing_key, withdraw_signing_key
 from orgs.models import User
 from tests.browser import site
 from tests.cast import Cast
-from tests.servers import WORKER
 
 pytestmark = pytest.mark.xdist_group("signing servers")
 
@@ -31,25 +27,10 @@ PATIENCE_SECONDS = 15
 
 
 @pytest.fixture(scope="module")
-def servers(django_db_setup: None) -> Iterator[list[str]]:
-    """The addresses of two web servers, started as `make run` starts its own."""
-    with ExitStack() as stack:
-        addresses = []
-        for _ in range(2):
-            port = site.free_port()
-            environment = site.environment_of(f"test_{WORKER}", port=port, home=Path(os.environ["TENANTRY_HOME"]))
-            # One installation has one address, whichever of its servers is asked.
-            environment["TENANTRY_URL"] = "http://127.0.0.1:8000"
-            arguments = ["--interface", "wsgi", "--host", site.ADDRESS, "--port", str(port), "--blocking-threads", "4"]
-            command = ["granian", *arguments, "config.wsgi:application"]
-            web = stack.enter_context(site.program(f"signing-{port}", command, environment=environment))
-            addresses.append(f"http://{site.ADDRESS}:{port}")
-            end = time.monotonic() + site.READY_SECONDS
-            while not site.answers(f"{addresses[-1]}/health/live"):
-                web.require()
-                assert time.monotonic() < end, web.words()
-                time.sleep(0.1)
-        yield addresses
+def servers(web_servers: Callable[..., list[int]]) -> list[str]:
+    """The addresses of two web servers. One installation has one address, whichever of its servers is asked."""
+    installation = {"TENANTRY_URL": "http://127.0.0.1:8000"}
+    return [f"http://{site.ADDRESS}:{port}" for port in web_servers(installation, installation)]
 
 
 def ask(address: str, path: str, body: dict[str, str] | None = None, token: str = "") -> tuple[int, Any]:

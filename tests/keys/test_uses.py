@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,14 +32,7 @@ def two_processes() -> Iterator[int]:
     """The port of one web server with two worker processes, which is stopped in order."""
     port = site.free_port()
     environment = site.environment_of(f"test_{WORKER}", port=port, home=Path(os.environ["TENANTRY_HOME"]))
-    arguments = ["--interface", "wsgi", "--host", site.ADDRESS, "--port", str(port), "--blocking-threads", "8"]
-    command = ["granian", *arguments, "--workers", "2", "config.wsgi:application"]
-    with site.program("uses", command, environment=environment) as web:
-        end = time.monotonic() + site.READY_SECONDS
-        while not site.answers(f"http://{site.ADDRESS}:{port}/health/live"):
-            web.require()
-            assert time.monotonic() < end, web.words()
-            time.sleep(0.1)
+    with site.web_servers([environment], threads=8, processes=2):
         yield port
 
 
