@@ -114,7 +114,7 @@ class StandingCast:
 
     _database: str
     _cast: bytes
-    _rows: dict[str, str]
+    _rows: dict[str, str] = {}
 
     def set_up(self, database_name: str) -> None:
         """Makes the rows, in an empty database, and keeps them."""
@@ -125,6 +125,11 @@ class StandingCast:
     def put_back(self) -> None:
         """These rows and no others."""
         database.put_back(self._database, self._rows)
+
+    def changed(self) -> list[str]:
+        """The tables that hold other rows than these: somebody wrote after the rows were put back."""
+        rows = database.kept_rows(self._database) if self._rows else {}
+        return sorted(table for table in {*rows, *self._rows} if rows.get(table) != self._rows.get(table))
 
     def copy(self) -> Cast:
         """A cast of the test's own: what it does to these objects no other test sees."""

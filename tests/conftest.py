@@ -26,6 +26,8 @@ from tests.cast import Cast, standing
 from tests.servers import WORKER
 from tests.zones import Zone, served
 
+MODULE_BEFORE = pytest.StashKey[str]()
+
 
 def pytest_configure() -> None:
     """Hashing slowly is for attackers, not for tests."""
@@ -64,6 +66,16 @@ def _empty_cache() -> None:
     cache.clear()
     signing.forget()
     throttling.forget_turns()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> None:
+    """Modules come in any order, so none may leave anything: neither its tests nor what it started and ended."""
+    changed, before = standing.changed(), request.config.stash.get(MODULE_BEFORE, "")
+    request.config.stash[MODULE_BEFORE] = request.node.nodeid
+    if changed:
+        standing.put_back()
+        pytest.fail(f"{before} left other rows than it found in {', '.join(changed)}")
 
 
 @pytest.fixture

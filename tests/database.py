@@ -136,7 +136,7 @@ def kept_rows(name: str) -> dict[str, str]:
     """The rows of every table that has any, as arrays, for `put_back`."""
     with owner_connection(name) as connection:
         rows = {
-            table: connection.execute(f'SELECT array_agg(t)::text FROM "{table}" AS t').fetchone()
+            table: connection.execute(f'SELECT array_agg(t ORDER BY t::text)::text FROM "{table}" AS t').fetchone()
             for table in _tables(connection)
         }
     return {table: found[0] for table, found in rows.items() if found and found[0]}
