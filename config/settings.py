@@ -164,7 +164,8 @@ environment.section("Organizations")
 TENANTRY_DELETION_GRACE_DAYS = environment.number(
     "TENANTRY_DELETION_GRACE_DAYS",
     14,
-    "For how many days a deleted organization can be restored before it is erased (0 to 365).",
+    "For how many days a deleted organization can be restored before it is erased (0 to 365). Migrate after a change: "
+    "the database waits for as long by itself.",
     validate=Range(min=0, max=365),
 )
 TENANTRY_INVITATION_DAYS = environment.number(

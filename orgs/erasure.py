@@ -34,7 +34,8 @@ def erase(organization_id: UUID) -> bool:
 
     Files go first: what is due cannot be restored any more, and a process killed in between leaves it due.
     """
-    if not Organization.objects.due_for_erasure().filter(id=organization_id).exists():
+    due = Organization.objects.due_for_erasure().filter(id=organization_id).first()
+    if due is None or not due.may_be_erased():
         return False
     delete_folder(f"tenants/{organization_id}")
     with transaction.atomic():

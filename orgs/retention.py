@@ -1,4 +1,6 @@
-"""For how many days audit logs are kept, by plan. The database is told too: it judges by itself what may be dropped."""
+"""For how many days audit logs are kept, by plan, and deleted organizations. The database is told too: it judges by
+itself what may be dropped.
+"""
 
 from collections.abc import Collection
 from typing import Any
@@ -15,6 +17,10 @@ from orgs.plans import plan_of, plans
 
 KEPT_DAYS = """
 CREATE OR REPLACE FUNCTION audit_kept_days(plan text) RETURNS integer LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$ SELECT {days} $$
+"""
+GRACE_DAYS = """
+CREATE OR REPLACE FUNCTION orgs_grace_days() RETURNS integer LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$ SELECT {days} $$
 """
 
@@ -45,12 +51,18 @@ def kept_days() -> str:
     return KEPT_DAYS.format(days=sql.SQL("(CASE plan {} END)::integer").format(cases).as_string(None))
 
 
+def grace_days() -> str:
+    """What makes the database's function `orgs_grace_days` anew; only the owner role may run it."""
+    return GRACE_DAYS.format(days=sql.Literal(settings.TENANTRY_DELETION_GRACE_DAYS).as_string(None))
+
+
 def tell_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
-    """Receiver of post_migrate. The function lasts: a database that was migrated before it was there is left alone."""
+    """Receiver of post_migrate. A function that another role made, or that is not there yet, is left alone."""
     with connections[using].cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_get_userbyid(proowner) = current_user FROM pg_proc WHERE oid = to_regproc('audit_kept_days')"
-        )
-        found = cursor.fetchone()
-        if found and found[0]:
-            cursor.execute(kept_days())
+        for name, statement in (("audit_kept_days", kept_days()), ("orgs_grace_days", grace_days())):
+            cursor.execute(
+                "SELECT pg_get_userbyid(proowner) = current_user FROM pg_proc WHERE oid = to_regproc(%s)", [name]
+            )
+            found = cursor.fetchone()
+            if found and found[0]:
+                cursor.execute(statement)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Upper
 from django.utils import timezone
 
@@ -55,6 +55,8 @@ class Organization(models.Model):
     plan = models.CharField(max_length=20, choices=Plan.choices, default=Plan.FREE)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.ACTIVE)
     erase_after = models.DateTimeField(null=True, blank=True)
+    # The database's own, set by a trigger: whoever may write `erase_after` cannot shorten the grace period by it.
+    deleting_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,6 +92,12 @@ class Organization(models.Model):
     def is_active(self) -> bool:
         """Whether its people and credentials may act."""
         return self.status == self.Status.ACTIVE
+
+    def may_be_erased(self) -> bool:
+        """Whether the grace period is over, as the database judges by itself. One query."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT orgs_may_erase(%s)", [self.id])
+            return cursor.fetchone()[0]
 
 
 def erasure_time() -> datetime:

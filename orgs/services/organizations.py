@@ -1,7 +1,6 @@
-"""Organizations: create, change, disable, delete, restore. Erasure is orgs/services/erasure.py."""
+"""Organizations: create, change, disable, delete, restore. Erasure is orgs/erasure.py."""
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from audit.services import record
 from config.kernel.errors import Conflict, Forbidden, Invalid
@@ -169,7 +168,7 @@ def restore_organization(*, actor: Principal) -> Organization:
     organization = lock_organization()
     if organization.status != Organization.Status.DELETING:
         raise Conflict("This organization is not being deleted, so there is nothing to restore.")
-    if organization.erase_after is None or organization.erase_after <= timezone.now():
+    if organization.may_be_erased():
         raise Conflict("The grace period is over: this organization is being erased.", code="grace_period_over")
     organization.status = Organization.Status.ACTIVE
     organization.erase_after = None

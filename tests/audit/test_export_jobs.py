@@ -23,6 +23,7 @@ from config.kernel.tenancy.scope import system_scope, tenant_scope
 from tests.audit.archives import asked, lines_of, made, script, unpacked
 from tests.cast import Cast
 from tests.commands.test_operator_commands import ROOT, database_url
+from tests.grace import end_grace_period
 
 
 def files(cast: Cast, export: AuditExport) -> list[str]:
@@ -198,8 +199,7 @@ def test_nothing_of_an_export_is_left_when_the_organization_is_erased(log: Cast)
     from orgs.erasure import erase
 
     export = made(log)
-    log.acme.status, log.acme.erase_after = "deleting", timezone.now() - timedelta(days=1)
-    log.acme.save()
+    end_grace_period(log.acme)
     assert erase(log.acme.id)
     assert not default_storage.exists(export.path)
     with system_scope("test"):

@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
-from django.utils import timezone
 
 from config.kernel.crypto import Place, UnreadableError, decrypt, encrypt, new_key
 from config.kernel.sealed import SealedField
@@ -18,6 +17,7 @@ from orgs.erasure import erase
 from orgs.models import DataKey, Organization, ServiceAccount, ServiceAccountSecret
 from orgs.services.organizations import delete_organization
 from tests.cast import Cast
+from tests.grace import end_grace_period
 
 PLACE = Place(uuid4(), "table", "column", "1")
 OLD, NEW = "T2xkIG1hc3RlciBrZXkgZm9yIHRlc3RzIG9ubHkuLi4=", "TmV3IG1hc3RlciBrZXkgZm9yIHRlc3RzIG9ubHksIG8="
@@ -189,7 +189,7 @@ def test_erasing_an_organization_takes_its_data_key(committed_cast: Cast):
         seal(row, "sealed", "secret")
         assert unseal(row, "sealed") == "secret"
         delete_organization(actor=committed_cast.principal(committed_cast.owner), confirmation="acme")
-    Organization.objects.filter(id=acme.id).update(erase_after=timezone.now())
+    end_grace_period(acme)
     assert erase(acme.id)
     with system_scope("test"):
         assert not DataKey.objects.filter(org_id=acme.id).exists()

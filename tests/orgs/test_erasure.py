@@ -1,13 +1,14 @@
 """Deleting an organization: the grace period, restoring, and what is left when it is over."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from audit.models import AuditEvent
@@ -15,9 +16,12 @@ from config.kernel.errors import Conflict, Invalid
 from config.kernel.tenancy.models import TenantModel
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from orgs.erasure import erase_due
-from orgs.models import Organization
+from orgs.models import Membership, Organization
+from orgs.retention import grace_days
 from orgs.services import organizations
 from tests.cast import Cast
+from tests.database import owner_connection
+from tests.grace import end_grace_period
 from tests.webhooks.rows import endpoint_rows
 
 
@@ -37,10 +41,6 @@ def rows_of(organization: Organization) -> dict[str, int]:
                 cursor.execute(f"SELECT count(*) FROM {table} WHERE org_id = %s", [organization.id])
                 counts[table] = cursor.fetchone()[0]
     return counts
-
-
-def end_grace_period(organization: Organization) -> None:
-    Organization.objects.filter(id=organization.id).update(erase_after=timezone.now() - timedelta(seconds=1))
 
 
 def test_the_slug_must_be_typed(cast: Cast):
@@ -70,6 +70,58 @@ def test_it_cannot_be_restored_when_the_grace_period_is_over(deleting: Cast):
     end_grace_period(deleting.acme)
     with tenant_scope(deleting.acme.id), pytest.raises(Conflict):
         organizations.restore_organization(actor=deleting.principal(deleting.owner))
+
+
+@pytest.mark.parametrize("besides", ["", ", deleting_since = now() - interval '1 year'"])
+def test_whoever_writes_dates_past_the_services_does_not_shorten_the_grace_period(committed_cast: Cast, besides: str):
+    """With the password of the runtime role, say. Twice: the second time it is being deleted already."""
+    cast = committed_cast
+    name = default_storage.save(f"tenants/{cast.acme.id}/exports/a.txt", ContentFile(b"data"))
+    before = rows_of(cast.acme)
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE orgs_organization SET status = 'deleting', erase_after = now() - interval '1 year'"
+                f"{besides} WHERE id = %s",
+                [cast.acme.id],
+            )
+    assert erase_due() == 0
+    with system_scope("test"), pytest.raises(DatabaseError, match="not due"), transaction.atomic():
+        connection.cursor().execute("SELECT audit_erase_organization(%s)", [cast.acme.id])
+    with tenant_scope(cast.acme.id), pytest.raises(DatabaseError, match="last owner"), transaction.atomic():
+        Membership.objects.all().delete_all()
+    assert rows_of(cast.acme) == before
+    assert default_storage.exists(name)
+    with tenant_scope(cast.acme.id):
+        organizations.restore_organization(actor=cast.principal(cast.owner))
+    cast.acme.refresh_from_db()
+    assert (cast.acme.status, cast.acme.erase_after, cast.acme.deleting_since) == ("active", None, None)
+    default_storage.delete(name)
+
+
+def test_the_grace_period_begins_anew_with_each_deletion(deleting: Cast):
+    end_grace_period(deleting.acme)
+    Organization.objects.filter(id=deleting.acme.id).update(status="active", erase_after=None)
+    past = timezone.now() - timedelta(days=1)
+    Organization.objects.filter(id=deleting.acme.id).update(status="deleting", erase_after=past)
+    assert erase_due() == 0
+
+
+@pytest.mark.parametrize(("days", "erased"), [(0, 1), (1, 0)])
+def test_the_database_waits_for_as_long_as_migrate_told_it(committed_cast: Cast, settings: Any, days: int, erased: int):
+    with owner_connection(connection.settings_dict["NAME"]) as owner:
+        settings.TENANTRY_DELETION_GRACE_DAYS = days
+        owner.execute(grace_days())
+        try:
+            with tenant_scope(committed_cast.acme.id):
+                organizations.delete_organization(
+                    actor=committed_cast.principal(committed_cast.owner), confirmation="acme"
+                )
+            Organization.objects.update(erase_after=timezone.now(), status="deleting")
+            assert erase_due() == erased * 2
+        finally:
+            settings.TENANTRY_DELETION_GRACE_DAYS = 14
+            owner.execute(grace_days())
 
 
 def test_erasing_takes_every_row_and_file_and_leaves_a_tombstone(deleting: Cast):
