@@ -129,7 +129,7 @@ def test_what_is_said_twice_of_a_record_is_not_vouched_for(
     folder = unpacked(made(log, kind), tmp_path)
     file = folder / f"records.{kind}"
     text, count = re.subn(pattern, twice, file.read_text(), flags=re.MULTILINE)
-    assert count > 5
+    assert count >= 5  # what the cast did; that the export was asked for may not be sealed yet
     file.write_text(text)
     ended = script(folder)
     assert (ended.returncode, ended.stdout) == (1, "")
