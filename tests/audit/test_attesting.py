@@ -387,7 +387,8 @@ def test_a_month_that_is_dropped_between_looking_and_signing_is_left_alone(dropp
         thread = threading.Thread(target=run)
         thread.start()
         deadline = time.monotonic() + 30
-        while not _rows("SELECT 1 FROM pg_locks WHERE NOT granted", []):
+        waiting_for_us = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        while not _rows(waiting_for_us, []):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         state_beginning(dropped.acme.id, after=7, dropped_before=month_before(5))

@@ -25,7 +25,7 @@ from tests.cast import Cast
 from tests.commands.test_operator_commands import ROOT, database_url
 from tests.database import owner_connection
 
-SEAL_FOR_GOOD = """
+SEAL = """
 import sys
 import django
 django.setup()
@@ -34,8 +34,10 @@ from audit.sealing import seal_batch
 with system_scope("test"):
     print("ready", flush=True)
     sys.stdin.readline()
-    while True:
-        seal_batch(3)
+    left = int(sys.argv[1])
+    while left:
+        left -= bool(seal_batch(3).sealed)
+    sys.stdin.readline()
 """
 
 
@@ -82,9 +84,10 @@ def assert_whole(organization: UUID) -> None:
         assert bytes(seal.digest) == digest
 
 
-def sealing_process() -> subprocess.Popen[str]:
+def sealing_process(batches: int = 1_000_000_000) -> subprocess.Popen[str]:
+    """One that seals so many batches of three once it is told to `go`, and then waits for its end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SEAL_FOR_GOOD],
+        [sys.executable, "-c", SEAL, str(batches)],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database_url()},
         stdin=subprocess.PIPE,
@@ -178,7 +181,7 @@ def test_two_sealers_at_once_neither_fork_the_chain_nor_wait_for_each_other(comm
 def test_killed_sealers_leave_whole_batches_and_the_next_goes_on(committed_cast: Cast):
     write(committed_cast.acme.id, 300)
     for _ in range(2):
-        process = sealing_process()
+        process = sealing_process(batches=30)  # so that some are left, however late it is killed
         before = unsealed()
         go(process)
         deadline = time.monotonic() + 60
