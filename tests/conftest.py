@@ -5,10 +5,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+import time_machine
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
@@ -30,8 +33,11 @@ MODULE_BEFORE = pytest.StashKey[str]()
 
 
 def pytest_configure() -> None:
-    """Hashing slowly is for attackers, not for tests."""
+    """Hashing slowly is for attackers, not for tests; and how long an example takes is up to what else runs here."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    too_slow = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[too_slow])
+    hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_finish() -> None:
@@ -132,6 +138,13 @@ def web_servers(django_db_setup: None) -> Iterator[Callable[..., list[int]]]:
 def empty_installation(transactional_db: None) -> None:
     """Nobody and nothing, as after the first migrate."""
     database.empty_tables(connection.settings_dict["NAME"])
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The time, which moves only when it is told to."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as moved:
+        yield moved
 
 
 class JSONClient(Client):

@@ -4,7 +4,7 @@ import string
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
@@ -21,9 +21,6 @@ from projects.hosts import (
 )
 
 SUFFIXES = PublicSuffixList()
-
-# The machine may be busy with other tests, which is no fault of a host.
-unhurried = settings(deadline=None)
 
 labels = st.text(string.ascii_letters + string.digits + "-üßéжあ", min_size=1, max_size=20)
 names = st.lists(labels, min_size=1, max_size=5).map(".".join)
@@ -171,7 +168,6 @@ def test_this_machines_own_names_are_for_test_keys_only(host: str, loopback: boo
     assert not passes(host, set(), test=True)
 
 
-@unhurried
 @given(names)
 @example("Faß.DE.")
 @example("XN--MNCHEN-3YA.de")
@@ -183,14 +179,12 @@ def test_normalising_twice_is_normalising_once(name: str):
     assert host == host.lower()
 
 
-@unhurried
 @given(names, st.integers(0, 65535))
 def test_ports_and_schemes_make_no_difference(name: str, port: int):
     host = normalised(name)
     assert {origin_host(f"{scheme}://{host}:{port}") for scheme in ("http", "https", "HTTPS")} == {host}
 
 
-@unhurried
 @given(names)
 def test_a_host_matches_itself(name: str):
     host = normalised(name)
@@ -198,7 +192,6 @@ def test_a_host_matches_itself(name: str):
     assert host in patterns_for(host)
 
 
-@unhurried
 @given(domains, names)
 def test_a_wildcard_stays_below_its_own_registrable_domain(domain: str, below: str):
     try:
@@ -214,7 +207,6 @@ def test_a_wildcard_stays_below_its_own_registrable_domain(domain: str, below: s
     assert not matches(pattern, f"evil{base}")
 
 
-@unhurried
 @given(st.text(max_size=60))
 def test_no_text_whatever_breaks_it(text: str):
     origin_host(text)
@@ -224,14 +216,12 @@ def test_no_text_whatever_breaks_it(text: str):
             assert read(found) == found
 
 
-@unhurried
 @given(st.text(max_size=40), names)
 def test_only_what_begins_with_http_is_an_origin(scheme: str, name: str):
     assume(scheme.lower() not in ("http", "https"))
     assert origin_host(f"{scheme}://{name}") is None
 
 
-@unhurried
 @given(st.ip_addresses())
 def test_addresses_match_nothing_but_themselves(address: object):
     text = f"[{address}]" if ":" in str(address) else str(address)

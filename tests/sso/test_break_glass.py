@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
@@ -119,7 +120,7 @@ def test_whatever_is_wrong_the_answer_is_the_same_and_it_is_written_down(cast: C
         assert AuditEvent.objects.filter(event="user.sign_in_failed", data__method="break_glass").count() == 5
 
 
-def test_guessing_is_slowed_down(cast: Cast, held: Any):
+def test_guessing_is_slowed_down(cast: Cast, held: Any, clock: time_machine.Traveller):
     device, codes = held
     answers = [Client().post(PAGE, form(cast, device, codes[0], code=f"{n:020}")).status_code for n in range(12)]
     assert answers[0] == 401

@@ -190,7 +190,7 @@ def test_whoever_is_signed_in_is_signed_out_by_somebody_elses_link(
     assert cast.owner.email in browser.get("/profile/").content.decode()
 
 
-def test_mails_to_one_address_are_limited_whoever_has_it(cast: Cast, delivering: Delivering, mailoutbox: list):
+def test_mails_to_one_address_are_limited_whoever_has_it(cast: Cast, clock: time_machine.Traveller):
     answers = {}
     for email in (cast.owner.email, "nobody@acme.example"):
         browser = Client(REMOTE_ADDR=f"192.0.2.{len(answers) + 1}")

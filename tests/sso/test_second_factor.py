@@ -82,7 +82,8 @@ def test_the_password_alone_opens_nothing_for_whoever_has_a_second_factor(cast: 
     assert browser.post(f"{SECURITY}passkeys/challenge/").status_code == 302
     assert not events("user.signed_in")
     assert browser.get(PAGE).status_code == 200
-    done = browser.post(PAGE, {"code": f" {code_of(device)[:3]} {code_of(device)[3:]}"})
+    code = code_of(device)
+    done = browser.post(PAGE, {"code": f" {code[:3]} {code[3:]}"})
     assert (done.status_code, done["Location"]) == (302, "/orgs/acme/members/")
     found = sign_in_of(browser.session)
     assert (found.method, found.second_factor) == (Method.PASSWORD, SecondFactor.TOTP)
@@ -154,7 +155,7 @@ def test_somebody_elses_code_is_refused_and_stays_good(cast: Cast):
     assert [data["method"] for data in events("user.sign_in_failed", "refused")] == ["totp", "recovery_code"]
 
 
-def test_a_code_is_good_in_one_browser_and_wrong_ones_make_wait(cast: Cast):
+def test_a_code_is_good_in_one_browser_and_wrong_ones_make_wait(cast: Cast, clock: time_machine.Traveller):
     device = new_device(user=cast.owner, confirmed=True)
     first, _ = by_password(cast.owner)
     second, _ = by_password(cast.owner)
@@ -166,7 +167,7 @@ def test_a_code_is_good_in_one_browser_and_wrong_ones_make_wait(cast: Cast):
     assert second.post(PAGE, {"code": code_of(device, steps=1)}).status_code == 302
 
 
-def test_guessing_codes_is_slowed_down_for_good(cast: Cast):
+def test_guessing_codes_is_slowed_down_for_good(cast: Cast, clock: time_machine.Traveller):
     device = new_device(user=cast.owner, confirmed=True)
     codes_of(cast, cast.owner)
     browser, _ = by_password(cast.owner)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+import time_machine
 from django.test import Client
 
 from audit.models import AuditEvent
@@ -126,7 +127,7 @@ def test_a_confirmed_device_is_never_shown_again_nor_replaced_without_it(cast: C
     assert not waiting.confirmed
 
 
-def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast):
+def test_a_code_works_once_and_wrong_ones_make_wait(cast: Cast, clock: time_machine.Traveller):
     device = new_device(user=cast.staff, name="Phone", confirmed=True)
     first, second = Client(), Client()
     for browser in (first, second):

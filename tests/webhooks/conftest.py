@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-import time_machine
 from django.db import transaction
 
 from audit.models import AuditEvent
@@ -121,13 +120,6 @@ def start() -> Iterator[Start]:
     yield one
     for each in running:
         each.close()
-
-
-@pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
-    """The time, which moves only when it is told to."""
-    with time_machine.travel(datetime.now(UTC), tick=False) as moved:
-        yield moved
 
 
 @pytest.fixture
