@@ -88,10 +88,10 @@ def test_an_unknown_encoding_is_refused():
 
 
 def test_what_is_too_large_is_not_even_looked_at():
-    before = time.monotonic()
+    before = time.thread_time()
     with pytest.raises(UnfitMetadata, match="at most 512 KiB"):
         read_metadata(b"<" * (MOST_BYTES + 1))
-    assert time.monotonic() - before < 0.1
+    assert time.thread_time() - before < 0.1
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_text_of_several_certificates_is_split():
 
 
 def test_a_text_written_to_be_slow_is_split_in_one_pass():
-    before = time.monotonic()
+    before = time.thread_time()
     assert len(split_blocks("-----BEGIN CERTIFICATE-----" * 20_000)) == 1
-    assert time.monotonic() - before < 1
+    assert time.thread_time() - before < 1
 
 
 def test_our_own_pair_belongs_together():
