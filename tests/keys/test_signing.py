@@ -252,9 +252,9 @@ def test_the_command_rotates_and_withdraws(capsys: pytest.CaptureFixture[str]):
 
 def test_the_command_does_not_rotate_when_the_key_to_withdraw_is_missing():
     before = kid_of(token())
-    for missing in ("", "sgk_typo", before):
+    for missing in ("", "sgk_typo", before):  # whose name may begin with a dash
         with pytest.raises(CommandError, match="Nothing has the id or name that you gave; check it"):
-            call_command("rotate_signing_key", "--withdraw", missing, "--reason", "copied")
+            call_command("rotate_signing_key", f"--withdraw={missing}", "--reason", "copied")
     signing.forget()
     assert kid_of(token()) == before
     assert not ledger("signing_key.rotated")
