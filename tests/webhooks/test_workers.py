@@ -82,6 +82,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_only_what_it_had_begun(webhoo
         first.send_signal(signal.SIGKILL)
         first.wait()
     time.sleep(0.5)  # what it had sent may still be on its way into the receiver
+    wait_for(lambda: not receiver.conversations)
     received = set(receiver.ids())
     assert received < events
     with system_scope("test"):
