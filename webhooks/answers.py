@@ -1,5 +1,6 @@
 """What is sent to a receiver, and what its answer, or libcurl's word that there is none, means."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,18 +21,23 @@ TOLD = frozenset({
     b"x-amzn-requestid", b"x-correlation-id", b"x-request-id",
 })  # fmt: skip
 LONGEST_LINE, LONGEST_HEAD = 300, 4096
+# Of the endpoint's own headers an answer may keep shorter words: those stand anywhere, and what opens something is longer.
+SHORTEST_MASKED = 8
+# The longest value of such a header, each character as JSON may write it. It must be there whole to be found.
+LONGEST_MASKED = 2000 * len(r"\u002f")
 # libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
 _UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
                         pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
 
 
 class Call(NamedTuple):
-    """A POST to make. `headers` as lines; `token` is the caller's own."""
+    """A POST to make. `headers` as lines, and `own`, the endpoint's; `token` is the caller's."""
 
     url: str
     headers: Sequence[str]
     body: bytes
     token: Any
+    own: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without the address and the headers, which may be secrets."""
@@ -88,9 +94,38 @@ def without_answer(call: Call, code: int, *, is_forbidden: bool) -> tuple[Attemp
     return Attempt.Outcome.UNREACHABLE, f"The host {host} broke the connection off, or does not speak HTTP."
 
 
-def told(lines: list[bytes]) -> str:
+def masked(answer: bytes, own: tuple[str, ...]) -> bytes:
+    """An answer, as long as it was, with asterisks for what it repeats of the values of the endpoint's own headers."""
+    for word in _words_of(own) if own else ():
+        answer = word.sub(_asterisks, answer)
+    return answer
+
+
+@lru_cache(maxsize=1000)
+def _words_of(own: tuple[str, ...]) -> tuple[re.Pattern[bytes], ...]:
+    """The whole values and their words, the longest first: of `Bearer …` a receiver may repeat the second one alone.
+
+    `Accept`, `Accept-Language` and the like hold no secret, and often what answers say, too.
+    """
+    values = {line.partition(": ")[2] for line in own if not line.lower().startswith("accept")}
+    words = {word for value in values for word in (value, *value.split()) if len(word) >= SHORTEST_MASKED}
+    return tuple(re.compile("".join(map(_spelled, word)).encode()) for word in sorted(words, key=len, reverse=True))
+
+
+def _spelled(character: str) -> str:
+    """A pattern for a character as it is, and as JSON may write it."""
+    if character.isalnum():
+        return character
+    return rf"(?:\\?{re.escape(character)}|\\u00(?i:{ord(character):02x}))"
+
+
+def _asterisks(found: re.Match[bytes]) -> bytes:
+    return b"*" * len(found[0])
+
+
+def told(lines: list[bytes], own: tuple[str, ...] = ()) -> str:
     """What is kept of the headers of an answer, which begin where the announcements of it end."""
-    return _told(b"".join(lines)[:LONGEST_HEAD])
+    return _told(masked(b"".join(lines)[: LONGEST_HEAD + LONGEST_MASKED], own)[:LONGEST_HEAD])
 
 
 @lru_cache(maxsize=500)

@@ -223,6 +223,5 @@ def call_of(claim: Claim, message: Message, now: datetime, timestamp: int) -> Ca
         f"webhook-id: {message.id}",
         f"webhook-timestamp: {timestamp}",
         f"webhook-signature: {signatures(claim.target.keys, message.id, timestamp, message.body, now=now)}",
-        *claim.target.headers,
     ]
-    return Call(claim.target.url, headers, message.body, (claim, new_text_id(), now))
+    return Call(claim.target.url, headers, message.body, (claim, new_text_id(), now), claim.target.headers)

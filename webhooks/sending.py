@@ -14,7 +14,19 @@ import pycurl
 from django.conf import settings
 
 from config.kernel.addresses import is_listed, is_public
-from webhooks.answers import NUL, OK, REDIRECT, REPLACEMENT, Answer, Call, judged, told, without_answer
+from webhooks.answers import (
+    LONGEST_MASKED,
+    NUL,
+    OK,
+    REDIRECT,
+    REPLACEMENT,
+    Answer,
+    Call,
+    judged,
+    masked,
+    told,
+    without_answer,
+)
 from webhooks.models.delivery import RESPONSE_LENGTH, USER_AGENT
 from webhooks.resolver import Resolver
 
@@ -64,6 +76,7 @@ class _Handle:
         self.response = bytearray()
         self.lines: list[bytes] = []
         self.read = 0
+        self.most_kept = RESPONSE_LENGTH
         self.is_forbidden = False
         self.opened: list[socket.socket] = []
         self.began = 0.0
@@ -93,11 +106,12 @@ class _Handle:
     def set(self, call: Call) -> None:
         """Makes it ready for a call."""
         self.call, self.read, self.is_forbidden, self.began = call, 0, False, time.monotonic()
+        self.most_kept = RESPONSE_LENGTH + (LONGEST_MASKED if call.own else 0)
         self.response.clear()
         self.lines.clear()
         self._set_host(place_of(call.url))
         self.curl.setopt(pycurl.URL, call.url)
-        self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers])
+        self.curl.setopt(pycurl.HTTPHEADER, [*OURS, *call.headers, *call.own])
         self.curl.setopt(pycurl.POSTFIELDS, call.body)
 
     def _set_host(self, place: Place) -> None:
@@ -121,8 +135,8 @@ class _Handle:
     def _take(self, piece: bytes) -> int | None:
         """Keeps the beginning of the answer; stops it when there is too much."""
         self.read += len(piece)
-        if len(self.response) < RESPONSE_LENGTH:
-            self.response += piece[: RESPONSE_LENGTH - len(self.response)]
+        if len(self.response) < self.most_kept:
+            self.response += piece[: self.most_kept - len(self.response)]
         return 0 if self.read > MOST_READ else None
 
     def _open(self, _purpose: int, address: Any) -> socket.socket | int:
@@ -305,14 +319,17 @@ def _answer(handle: _Handle, code: int) -> Answer:
     connected = secured = None
     if handle.opened:
         connected, secured = _milliseconds(curl, pycurl.CONNECT_TIME), _milliseconds(curl, pycurl.APPCONNECT_TIME)
-    response = handle.response.decode(errors="replace").replace(NUL, REPLACEMENT) if handle.response else ""
+    response = ""
+    if handle.response:
+        kept = masked(handle.response, call.own)[:RESPONSE_LENGTH]
+        response = kept.decode(errors="replace").replace(NUL, REPLACEMENT)
     retry_after = curl.getinfo(pycurl.RETRY_AFTER) if status and status >= REDIRECT else 0
     answered = _milliseconds(curl, pycurl.STARTTRANSFER_TIME) if status else None
     milliseconds = round(curl.getinfo(pycurl.TOTAL_TIME) * 1000)
     # By place: naming each costs as much again as all that libcurl is asked here.
     return Answer(
-        call, outcome, status, milliseconds, detail, response, retry_after, told(handle.lines), connected, secured,
-        answered,
+        call, outcome, status, milliseconds, detail, response, retry_after, told(handle.lines, call.own), connected,
+        secured, answered,
     )  # fmt: skip
 
 

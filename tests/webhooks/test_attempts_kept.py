@@ -6,9 +6,10 @@ import pytest
 
 from config.kernel.tenancy.scope import tenant_scope
 from tests.certificates import Authority
+from tests.receivers import BEHAVIOURS
 from tests.webhooks.conftest import end, taken
 from tests.webhooks.test_pages import address_of, text_of
-from webhooks.answers import LONGEST_HEAD, LONGEST_LINE, told
+from webhooks.answers import LONGEST_HEAD, LONGEST_LINE, masked, told
 from webhooks.services.addresses import FitUrl
 from webhooks.services.deliveries import replay_delivery
 from webhooks.services.endpoints import update_endpoint
@@ -143,3 +144,59 @@ def test_of_many_and_long_headers_the_beginning_is_kept():
     assert len(told([b"Server: " + b"y" * 200 + b"\r\n"] * 1000)) <= LONGEST_HEAD
     assert told([b"Server: a\x00b\xff\r\n", b"Allow: POST\r\n"]) == "server: a\ufffdb\ufffd\nallow: POST"
     assert told([b"Server\r\n", b"\r\n"]) == ""
+
+
+BEARER = 'sk/0123+456"7\\89='
+OWN = {"Authorization": f"Bearer {BEARER}", "X-Pass": "open sesame", "X-Team": "blue", "Accept": "application/json"}
+
+
+def repeats(before):
+    """A behaviour: after `before` it answers with all headers that came, as JSON, and tells some in its own headers."""
+
+    def answer(talk, request, argument):
+        secret = request.headers["authorization"]
+        talk.answer(401, before + json.dumps(request.headers).encode(), content_type="application/json", server=secret)
+
+    return answer
+
+
+def test_what_a_receiver_repeats_of_the_endpoint_s_own_headers_is_shown_nowhere(
+    api, browse, webhooks, receiver, monkeypatch
+):
+    monkeypatch.setitem(BEHAVIOURS, "repeats", repeats(b"unknown: " + BEARER.encode() + b" in "))
+    endpoint = webhooks.endpoint(FitUrl(receiver.url("repeats")), headers=OWN)
+    webhooks.happen()
+    webhooks.deliver()
+    assert receiver.requests[0].headers["authorization"] == f"Bearer {BEARER}"
+    delivery = webhooks.delivery(endpoint)
+    (attempt,) = attempts_of(api, webhooks, delivery)
+    told_back = json.loads(attempt["response"].partition(" in ")[2])
+    assert attempt["response"].startswith("unknown: " + "*" * len(BEARER) + " in ")
+    assert set(told_back["authorization"]) == set(told_back["x-pass"]) == {"*"}
+    assert (told_back["x-team"], told_back["accept"]) == ("blue", "application/json")
+    assert told_back["webhook-id"] == delivery.event_public_id
+    assert attempt["response_headers"]["content-type"] == "application/json"
+    assert set(attempt["response_headers"]["server"]) == {"*"}
+    page = text_of(browse(webhooks.cast.admin).get(address_of(endpoint, f"deliveries/{delivery.public_id}/")))
+    assert ("unknown: ***" in page, "0123" in page, "sesame" in page) == (True, False, False)
+
+
+@pytest.mark.parametrize("before", [4085, 4094, 4096, 5000])
+def test_where_an_answer_is_cut_no_beginning_of_a_repeated_value_is_left(webhooks, receiver, monkeypatch, before):
+    def answer(talk, request, argument):
+        talk.answer(200, b"x" * before + request.headers["x-key"].encode())
+
+    monkeypatch.setitem(BEHAVIOURS, "repeats", answer)
+    endpoint = webhooks.endpoint(FitUrl(receiver.url("repeats")), headers={"X-Key": "k" * 2000})
+    webhooks.happen()
+    webhooks.deliver()
+    assert webhooks.attempt(endpoint).response == ("x" * before + "*" * 2000)[:4096]
+
+
+def test_characters_that_json_writes_otherwise_hide_no_value():
+    """As PHP and .NET write them."""
+    own = (f"Authorization: Bearer {BEARER}",)
+    for spelled in (r"sk\/0123+456\"7\\89=", r"sk\u002f0123\u002B456\u00227\u005C89\u003d"):
+        assert masked(f'{{"got": "{spelled}"}}'.encode(), own) == f'{{"got": "{"*" * len(spelled)}"}}'.encode()
+    assert masked(b"sk/0123", own) == b"sk/0123"
+    assert masked(b"", own) == masked(b"", ()) == b""
