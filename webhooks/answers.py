@@ -21,7 +21,7 @@ TOLD = frozenset({
     b"x-amzn-requestid", b"x-correlation-id", b"x-request-id",
 })  # fmt: skip
 LONGEST_LINE, LONGEST_HEAD = 300, 4096
-# Of the endpoint's own headers an answer may keep shorter words: those stand anywhere, and what opens something is longer.
+# Shorter words of the endpoint's own headers stay: they stand in any answer, and what opens something is longer.
 SHORTEST_MASKED = 8
 # The longest value of such a header, each character as JSON may write it. It must be there whole to be found.
 LONGEST_MASKED = 2000 * len(r"\u002f")
