@@ -8,7 +8,6 @@ hangs is replaced by further connections until its time is over.
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -35,13 +34,13 @@ class _Endpoint:
 class Pace:
     """The pace of every endpoint that a worker has met. `most`: deliveries that it takes at once in all.
 
-    For one thread; another one may ask for `taken`, `of_one` and `allowance`.
+    For one thread; another one may ask for `taken`, `of_one`, `of_all` and `allowance`.
     """
 
     def __init__(self, connections: int, most: int) -> None:
         self._most = most
         self.of_one = max(int(connections * SHARE_OF_ONE), 1)
-        self._of_all = max(int(connections * SHARE_OF_ALL), 1)
+        self.of_all = max(int(connections * SHARE_OF_ALL), 1)
         self._endpoints: dict[str, _Endpoint] = {}
         self._taken = 0
 
@@ -60,7 +59,7 @@ class Pace:
         found = {}
         # What one had beyond its share before it became slow is not held against the others.
         slow = sum(min(endpoint.taken, self.of_one) for endpoint in self._endpoints.values() if endpoint.is_slow)
-        left = max(self._of_all - slow, 0)
+        left = max(self.of_all - slow, 0)
         for each, endpoint in self._endpoints.items():
             room = max(endpoint.window - endpoint.taken, 0)
             if endpoint.is_slow:
@@ -138,7 +137,7 @@ class Lanes(Generic[Item]):
         self._left = int(connections * SHARE_LEFT)
         self._few = max(self._left // 2, 1)
         self._lanes: dict[str, _Lane[Item]] = {}
-        # How many calls hang of endpoints that would have got no more than a part of them, had they not been quick.
+        # How many calls hang beyond what slow endpoints get, of those that were quick or that nothing is known of yet.
         self.excused = 0
         # Those in which something waits.
         self._turn: deque[_Lane[Item]] = deque()
@@ -179,24 +178,30 @@ class Lanes(Generic[Item]):
     def look(self, now: float) -> tuple[set[str], list[Item]]:
         """Which endpoints have begun to hang, and what is to be let go, since their pace no longer allows it."""
         hanging, excess = set(), []
-        self.excused = 0
+        self.excused = counted = 0
         for lane in list(self._lanes.values()):
             if not lane.waiting and not lane.begun:
                 del self._lanes[lane.endpoint_id]
                 continue
             most = self._pace.allowance(lane.endpoint_id)
+            late = sum(now - began >= QUICK_SECONDS for began in lane.begun.values())
             # As many as a slow one gets at most are no quick ones any more.
-            began = next(islice(lane.begun.values(), self._pace.of_one - 1, None), now)
-            if now - began >= QUICK_SECONDS:
+            if late >= self._pace.of_one:
                 hanging.add(lane.endpoint_id)
                 self.excused += len(lane.begun) - self._pace.of_one
                 most = min(most, self._pace.of_one)
+            elif late and late == len(lane.begun) and most <= FIRST:
+                # It was never quick: what waits would hang as well.
+                hanging.add(lane.endpoint_id)
+                most = late
+            counted += min(late, self._pace.of_one)
             if lane.waiting and len(lane.begun) + len(lane.waiting) > most:
                 # The longest due stay.
                 while lane.waiting and len(lane.begun) + len(lane.waiting) > most:
                     excess.append(lane.waiting.pop())
                 if not lane.waiting:
                     self._turn.remove(lane)
+        self.excused += max(counted - self._pace.of_all, 0)
         return hanging, excess
 
     def empty(self) -> list[Item]:

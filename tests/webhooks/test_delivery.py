@@ -122,3 +122,31 @@ def test_one_that_was_quick_and_hangs_now_holds_the_others_up_for_a_second_only(
         run.sender.close()
     assert took < 5
     assert {row.outcome for row in webhooks.attempts(other)} == {"delivered"}
+
+
+def test_many_endpoints_that_never_answer_hold_the_others_up_for_a_second_only(webhooks, start):
+    """A worker that begins knows none of them, and each of their calls keeps its connection for 15 seconds."""
+    hanging, fine = start(), start()
+    for number in range(15):
+        webhooks.endpoint(hanging.url(f"hangs/{number}"), events=(PROJECT_ARCHIVED.name,))
+    other = webhooks.endpoint(fine.url("fine"))
+    webhooks.happen(5, event=PROJECT_ARCHIVED)
+    run = Delivering(10)
+
+    def work(until: Callable[[], bool]) -> float:
+        start = time.monotonic()
+        while not until():
+            assert time.monotonic() < start + 30
+            run.desk.turn()
+            run.send(0.01)
+        return time.monotonic() - start
+
+    try:
+        work(lambda: len(hanging.requests) >= 9)
+        webhooks.happen(20)
+        took = work(lambda: len(webhooks.attempts(other)) == 20)
+    finally:
+        run.sender.close()
+    assert took < 5
+    assert {row.outcome for row in webhooks.attempts(other)} == {"delivered"}
+    assert len(hanging.requests) <= 15

@@ -140,3 +140,27 @@ def test_what_hangs_beyond_the_share_of_a_slow_one_is_excused_until_it_ends():
         lanes.end("a", item)
     lanes.look(1.1)
     assert lanes.excused == 0
+
+
+def test_what_hangs_of_many_endpoints_that_were_never_met_is_excused_beyond_the_share_of_all_slow_ones():
+    pace = Pace(connections=20, most=240)
+    lanes: Lanes[str] = Lanes(pace, 20)
+    for endpoint in "abcdefghijklmnopqrst":
+        for number in range(FIRST):
+            pace.take(endpoint)
+            lanes.add(endpoint, f"{endpoint}{number}")
+    found = begun(lanes, 20)
+    assert [item[1] for item in found] == ["0"] * 20
+    assert (lanes.look(0.9), lanes.excused) == ((set(), []), 0)
+    hanging, excess = lanes.look(1.0)
+    # Nobody waits for the second ones, which would hang as well.
+    assert (len(hanging), {item[1] for item in excess}, len(excess), lanes.excused) == (20, {"1"}, 20, 10)
+    for item in excess:
+        pace.put_back(item[0])
+    for endpoint in hanging:
+        pace.slow_down(endpoint)
+    assert set(pace.rooms().values()) == {0}
+    for item in found[5:]:
+        lanes.end(item[0], item)
+    lanes.look(1.1)
+    assert lanes.excused == 0
