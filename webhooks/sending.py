@@ -1,5 +1,6 @@
 """Many HTTP calls at once by libcurl's multi interface, each judged by the very address that it connects to."""
 
+import resource
 import select
 import socket
 import time
@@ -28,10 +29,14 @@ from webhooks.answers import (
     without_answer,
 )
 from webhooks.models.delivery import RESPONSE_LENGTH, USER_AGENT
-from webhooks.resolver import Resolver
+from webhooks.resolver import MOST_THREADS, Resolver
 
 CONNECT_SECONDS, SECONDS = 5, 15
 IDLE_SECONDS, LONGEST_CONNECTION = 30, 300
+# Open files for each call: its connection, our own descriptor of that, and a connection that is kept for another call.
+FILES_FOR_EACH = 3
+# And for all else: the database, the broker, questions to name servers.
+FILES_BESIDES = 200 + MOST_THREADS
 # Of an answer that is longer the rest stays unread, and the connection is closed.
 MOST_READ = 64 * 1024
 OURS = (
@@ -160,6 +165,7 @@ class Sender:
     """Up to `connections` calls at once, in one thread: `begin` them, and `wait` for answers."""
 
     def __init__(self, connections: int) -> None:
+        _allow_open_files(connections * FILES_FOR_EACH + FILES_BESIDES)
         self._most = connections
         # They are made as they are needed.
         self._free: list[_Handle] = []
@@ -306,6 +312,14 @@ class Sender:
         self._busy.discard(handle)
         self._free.append(handle)
         return answer
+
+
+def _allow_open_files(count: int) -> None:
+    """Has the operating system allow so many, or as many as it does. Receivers would be blamed for what it refuses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _answer(handle: _Handle, code: int) -> Answer:

@@ -1,5 +1,6 @@
 """Receivers that misbehave: each attempt ends within its bounds, says what happened, and delays no other endpoint."""
 
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from projects.events import PROJECT_ARCHIVED
 from tests.certificates import Authority
 from tests.receivers import BEHAVIOURS
 from webhooks import delivery, sending
+from webhooks.answers import Answer, Call
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -262,3 +264,22 @@ def test_an_answer_that_no_database_takes_is_kept_as_far_as_it_can(webhooks, sta
     assert attempt.outcome == DELIVERED
     assert attempt.response.startswith("a\ufffdb\ufffd\ufffdc")
     assert "\x00" not in attempt.response
+
+
+def test_nobody_is_blamed_for_files_that_a_worker_is_not_allowed_to_open(start, monkeypatch):
+    """Systems allow 1,024 unless they are asked for more, which a worker with many connections needs."""
+    monkeypatch.setattr(sending, "SECONDS", 10)
+    receiver = start()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    sender = sending.Sender(200)
+    try:
+        for number in range(200):
+            sender.begin(Call(receiver.url("slow/1"), [], b"{}", number))
+        answers: list[Answer] = []
+        while sender.calls:
+            answers += sender.wait(1)
+    finally:
+        sender.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [answer.outcome for answer in answers] == [DELIVERED] * 200
