@@ -70,7 +70,13 @@ SELECT (SELECT count(*) FROM looked_at), (SELECT max(endpoint_id::text) FROM loo
 FROM (VALUES (1)) AS always (one) LEFT JOIN claimed ON true
 ORDER BY due_at, id
 """
-RELEASE = "UPDATE webhook_delivery SET claimed_until = NULL WHERE id = ANY(%s::uuid[]) AND claimed_until = %s"
+# Whoever has a row locked may have it for long, as when an endpoint with much that is pending is disabled.
+RELEASE = """
+UPDATE webhook_delivery SET claimed_until = NULL
+WHERE id IN (
+    SELECT id FROM webhook_delivery WHERE id = ANY(%s::uuid[]) AND claimed_until = %s ORDER BY id FOR UPDATE SKIP LOCKED
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,10 @@ class Claims:
             return self._read(prepared, rows, until) if rows else []
 
     def release(self, claims: list[Claim]) -> None:
-        """Lets go of what was taken and not begun, so that others need not wait until the lease is over."""
+        """Lets go of what was taken and not begun, so that others need not wait until the lease is over.
+
+        What somebody else has locked is left to its lease.
+        """
         with system_scope("deliveries that a worker does not get to"), transaction.atomic():
             for until in {claim.until for claim in claims}:
                 with connection.cursor() as cursor:

@@ -186,7 +186,7 @@ class Delivering:
         # It may have been taking some when the run ended.
         self._let_go()
         self._patience -= 1
-        return not (self.desk.ended or self.desk.unsent) or self._patience < 0
+        return self.desk.is_clear or self._patience < 0
 
 
 def deliver(*, seconds: float = LONGEST_RUN, stopped: Callable[[], bool]) -> int:

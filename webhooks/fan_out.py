@@ -15,7 +15,9 @@ BATCH = 500
 
 TAKE = """
 DELETE FROM webhook_outbox AS entry
-USING (SELECT id FROM webhook_outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) AS next
+USING (
+    SELECT id FROM webhook_outbox WHERE org_id <> ALL(%s::uuid[]) ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+) AS next
 WHERE entry.id = next.id
 RETURNING entry.id
 """
@@ -26,7 +28,12 @@ FROM audit_event WHERE id = ANY(%s::uuid[])
 # Locked against being disabled or deleted until the deliveries are there.
 ENDPOINTS = """
 SELECT org_id, id, project_id, events FROM webhook_endpoint
-WHERE org_id = ANY(%s::uuid[]) AND state = 'enabled' ORDER BY id FOR KEY SHARE
+WHERE org_id = ANY(%s::uuid[]) AND state = 'enabled' ORDER BY id FOR KEY SHARE SKIP LOCKED
+"""
+# Organizations an endpoint of which somebody else has locked.
+BUSY = """
+SELECT DISTINCT org_id FROM webhook_endpoint
+WHERE org_id = ANY(%s::uuid[]) AND state = 'enabled' AND id <> ALL(%s::uuid[])
 """
 INSERT = """
 INSERT INTO webhook_delivery (
@@ -59,13 +66,32 @@ class _Wish(NamedTuple):
     patterns: frozenset[str]
 
 
+class _Busy(Exception):
+    """Endpoints of these organizations are being changed."""
+
+    def __init__(self, organizations: list[UUID]) -> None:
+        super().__init__(organizations)
+        self.organizations = organizations
+
+
 def fan_out(batch: int = BATCH) -> int:
     """Makes the deliveries of the next `batch` entries of the outbox, in one transaction. Returns how many entries.
 
-    Several workers may do so at once. Fewer than `batch`: nothing is left that nobody else works on.
+    Several workers may do so at once. Fewer than `batch`: nothing is left that nobody else works on, and nothing but
+    that of organizations whose endpoints are being changed at this moment. However long that takes, no other waits.
     """
+    busy: list[UUID] = []
+    while True:
+        try:
+            return _fan_out(batch, busy)
+        except _Busy as found:
+            busy += found.organizations
+
+
+def _fan_out(batch: int, passed_over: list[UUID]) -> int:
+    """Raises _Busy, and nothing is done."""
     with system_scope("events to deliver of every organization"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(TAKE, [batch])
+        cursor.execute(TAKE, [passed_over, batch])
         taken = [row[0] for row in cursor.fetchall()]
         if not taken:
             return 0
@@ -74,9 +100,14 @@ def fan_out(batch: int = BATCH) -> int:
             _Happening._make((*row[:-1], {"project": row[-1]}))
             for row in sorted(cursor.fetchall(), key=lambda row: row[0])
         ]
-        cursor.execute(ENDPOINTS, [list({happening.org_id for happening in happenings})])
+        organizations = list({happening.org_id for happening in happenings})
+        cursor.execute(ENDPOINTS, [organizations])
+        endpoints = cursor.fetchall()
+        cursor.execute(BUSY, [organizations, [endpoint_id for _, endpoint_id, *_ in endpoints]])
+        if busy := [row[0] for row in cursor.fetchall()]:
+            raise _Busy(busy)
         wishes = defaultdict[UUID, list[_Wish]](list)
-        for org_id, endpoint_id, project_id, patterns in cursor.fetchall():
+        for org_id, endpoint_id, project_id, patterns in endpoints:
             wishes[org_id].append(_Wish(endpoint_id, project_id, frozenset(patterns)))
         made = [
             (new_id(), happening.org_id, wish.endpoint_id, happening.id, happening.event)

@@ -39,6 +39,8 @@ ENDPOINTS = """
 SELECT id::text, url, state, failing_since, held_until FROM webhook_endpoint
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
+FREE_ENDPOINTS = f"{ENDPOINTS} SKIP LOCKED"
+EXISTING = "SELECT id::text FROM webhook_endpoint WHERE id = ANY(%s::uuid[])"
 FARINGS = """
 UPDATE webhook_endpoint AS e SET failing_since = found.failing_since, held_until = found.held_until
 FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[]) AS found (endpoint, failing_since, held_until)
@@ -162,16 +164,23 @@ class _Faring:
             self.held_until = max(self.held_until or until, until)
 
 
-def record_results(results: list[Result]) -> None:
+def record_results(results: list[Result], *, waits: bool = True) -> list[Result]:
     """Writes what attempts came to, in one transaction, and disables endpoints that want, or take, nothing any more.
 
-    Deliveries that were deleted meanwhile are passed over.
+    Deliveries that were deleted meanwhile are passed over. Who does not wait gets back what is not written, since
+    somebody else has the row of its endpoint, for however long.
     """
-    if not results:
-        return
     results = sorted(results, key=lambda result: result.ended)
+    left: list[Result] = []
     with system_scope("what became of deliveries of every organization"), prepared_by_index() as prepared:
-        found = _farings(prepared, {result.claim.target.id for result in results})
+        wanted = {result.claim.target.id for result in results}
+        found = _farings(prepared, wanted, ENDPOINTS if waits else FREE_ENDPOINTS)
+        if not waits and (missing := wanted - found.keys()):
+            locked = {row[0] for row in prepared.rows(EXISTING, [array_of(list(missing))])}
+            left = [result for result in results if result.claim.target.id in locked]
+            results = [result for result in results if result.claim.target.id not in locked]
+        if not results:
+            return left
         before = {each: faring.judgement for each, faring in found.items()}
         for result in results:
             if result.claim.target.id in found:
@@ -181,6 +190,7 @@ def record_results(results: list[Result]) -> None:
         prepared.run(RESULTS, _columns(results))
         prepared.run(HOURS, _hours(results))
     _disable(results, found)
+    return left
 
 
 def give_up(claims: list[Claim], now: datetime) -> None:
@@ -190,8 +200,8 @@ def give_up(claims: list[Claim], now: datetime) -> None:
             cursor.execute(LOST, [now, now, array_of([claim.id for claim in claims])])
 
 
-def _farings(prepared: Prepared, endpoints: set[str]) -> dict[str, _Faring]:
-    return {row[0]: _Faring(*row[1:]) for row in prepared.rows(ENDPOINTS, [array_of(list(endpoints))])}
+def _farings(prepared: Prepared, endpoints: set[str], statement: str) -> dict[str, _Faring]:
+    return {row[0]: _Faring(*row[1:]) for row in prepared.rows(statement, [array_of(list(endpoints))])}
 
 
 def _fared(endpoints: list[str], found: dict[str, _Faring]) -> list[str]:

@@ -31,6 +31,7 @@ STALE = timedelta(minutes=5)
 CLOCKS = timedelta(minutes=1)
 # Changes take milliseconds. Longer ones are not waited for in here.
 LOOKS, PAUSE_SECONDS = 100, 0.05
+BETWEEN_SECONDS = 0.15
 
 # Whether a transaction that began before the one of a record is not ended. A record of another cluster, from which the
 # database was restored, may have a number that this one has not come to yet. Those of other databases count along; who
@@ -58,7 +59,8 @@ def replay(endpoint_id: UUID) -> str:
         return "waits"
     for _ in range(CHUNKS_A_TASK):
         with transaction.atomic():
-            endpoint = Endpoint.objects.select_for_update().filter(id=endpoint_id).first()
+            # Not against the making of deliveries, which would wait through most of a long replay.
+            endpoint = Endpoint.objects.select_for_update(no_key=True).filter(id=endpoint_id).first()
             if endpoint is None or endpoint.replay_from is None or endpoint.replay_until is None:
                 return "gone"
             going_on = None
@@ -70,6 +72,8 @@ def replay(endpoint_id: UUID) -> str:
             endpoint.save(update_fields=["replay_from", "replay_until", "replay_moved_at"])
         if going_on is None:
             return "done" if endpoint.is_enabled else "gone"
+        # Workers write what the endpoint answers between two chunks, as soon as they look.
+        time.sleep(BETWEEN_SECONDS)
     enqueue("webhooks.replay", str(endpoint_id))
     return "more"
 

@@ -1,13 +1,15 @@
 """A receiver, endpoints of Acme, and a worker that delivers what is due."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit.models import AuditEvent
 from audit.services import Target, record
@@ -143,3 +145,25 @@ def end(run: Delivering) -> None:
         run.send(0.1)
     run.desk.write()
     run.sender.close()
+
+
+@contextmanager
+def locked(row: Endpoint | Delivery) -> Iterator[None]:
+    """Somebody else has the row, as while it is being changed."""
+    has, may_end = Event(), Event()
+
+    def hold() -> None:
+        with tenant_scope(row.org_id), transaction.atomic():
+            type(row).objects.select_for_update().get(id=row.id)
+            has.set()
+            may_end.wait(20)
+        connection.close()
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert has.wait(10)
+    try:
+        yield
+    finally:
+        may_end.set()
+        holder.join()

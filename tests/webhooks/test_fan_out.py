@@ -1,5 +1,7 @@
 """Which endpoints get an event, and that each gets it once."""
 
+import time
+
 import pytest
 from django.db import transaction
 
@@ -14,6 +16,7 @@ from orgs.models import Organization
 from projects.events import PROJECT_RESTORED
 from tests.at_once import at_once
 from tests.cast import Cast
+from tests.webhooks.conftest import locked
 from webhooks.fan_out import fan_out
 from webhooks.models import Delivery, Endpoint, OutboxEntry
 from webhooks.patterns import matches, readable_patterns
@@ -133,3 +136,16 @@ def test_workers_that_fan_out_at_once_leave_nothing_and_double_nothing(committed
 
     assert sum(at_once([work] * 3)) == 30
     assert got(endpoint) == sorted(happened)
+
+
+def test_an_organization_whose_endpoint_is_being_changed_waits_and_no_other_with_it(committed_cast: Cast):
+    """However long that takes: as when much that is pending is given up, or a process stands still at it."""
+    changed, another = listening(committed_cast.acme, "project.*"), listening(committed_cast.globex, "project.*")
+    with locked(changed):
+        waits, comes = happen(committed_cast.acme), happen(committed_cast.globex)
+        began = time.monotonic()
+        assert (fan_out(), fan_out()) == (1, 0)
+        assert time.monotonic() - began < 5
+        assert (got(changed), got(another)) == ([], [comes.id])
+    assert (fan_out(), fan_out()) == (1, 0)
+    assert (got(changed), got(another)) == ([waits.id], [comes.id])

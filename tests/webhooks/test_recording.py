@@ -1,5 +1,6 @@
 """Writing what attempts came to: by several workers, late, of deliveries that are gone, and with how many queries."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
@@ -11,9 +12,11 @@ from django.utils import timezone
 
 from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import tenant_scope
-from tests.webhooks.conftest import Webhooks
+from tests.webhooks.conftest import Webhooks, locked
 from webhooks import claiming, recording
 from webhooks.answers import Answer, Call
+from webhooks.delivery import Delivering
+from webhooks.desk import ASIDE_SECONDS
 from webhooks.fan_out import fan_out
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.recording import Result, record_results
@@ -157,3 +160,44 @@ def test_an_attempt_belongs_to_the_organization_of_its_delivery(webhooks):
         assert Attempt.objects.get().delivery_id == UUID(claim.id)
     with tenant_scope(webhooks.cast.globex.id):
         assert Attempt.objects.count() == 0
+
+
+def test_results_of_an_endpoint_that_is_being_changed_wait_and_no_others_with_them(committed_cast, receiver):
+    webhooks = Webhooks(committed_cast)
+    changed, another = webhooks.endpoint(receiver.url("status/500")), webhooks.endpoint(receiver.url("fine"))
+    webhooks.happen(2)
+    run = Delivering(10)
+    run.desk.turn()
+    run.begin()
+    with locked(changed):
+        while run.sender.calls:
+            run.send(0.1)
+        began = time.monotonic()
+        for _ in range(3):
+            run.desk.write()
+            time.sleep(ASIDE_SECONDS)
+        assert time.monotonic() - began < 5
+        assert [row.state for row in webhooks.deliveries(another)] == ["delivered"] * 2
+        assert [row.attempts for row in webhooks.deliveries(changed)] == [0, 0]
+        assert (run.desk.is_clear, run.desk.taken, run.desk.written) == (False, 2, 2)
+    run.run_here()
+    assert (run.desk.is_clear, run.desk.taken, run.desk.written) == (True, 0, 4)
+    for endpoint, state in ((changed, "pending"), (another, "delivered")):
+        rows = webhooks.deliveries(endpoint)
+        assert {(row.state, row.attempts, row.claimed_until) for row in rows} == {(state, 1, None)}
+        assert len(webhooks.attempts(endpoint)) == 2
+    assert webhooks.again(changed).failing_since is not None
+
+
+def test_letting_go_does_not_wait_for_who_has_a_delivery_locked(committed_cast):
+    webhooks = Webhooks(committed_cast)
+    endpoint = webhooks.endpoint("http://127.0.0.1:9/")
+    first, second = claims_of(webhooks, endpoint, 2)
+    with tenant_scope(committed_cast.acme.id):
+        row = Delivery.objects.get(id=first.id)
+    with locked(row):
+        began = time.monotonic()
+        claiming.Claims().release([first, second])
+        assert time.monotonic() - began < 5
+    taken = {str(row.id): row.claimed_until for row in webhooks.deliveries(endpoint)}
+    assert taken == {first.id: first.until, second.id: None}
