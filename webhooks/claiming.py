@@ -188,9 +188,11 @@ class Claims:
             key = str(endpoint.id)
             try:
                 kept[key] = versions[key], _target(endpoint)
-            except UnreadableError as error:
+            except (UnreadableError, ValueError) as error:
+                # A ValueError of what was sealed and is no secret might tell it.
+                told = str(error) if isinstance(error, UnreadableError) else type(error).__name__
                 kept[key] = versions[key], None
-                logger.warning("secrets of an endpoint cannot be read", endpoint=endpoint.public_id, error=str(error))
+                logger.warning("secrets of an endpoint cannot be read", endpoint=endpoint.public_id, error=told)
         found = {each: kept[each][1] for each in versions if each in kept}
         return {each: target for each, target in found.items() if target is not None}
 

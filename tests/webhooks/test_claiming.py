@@ -127,6 +127,18 @@ def test_an_endpoint_whose_secret_cannot_be_read_stops_no_other(cast: Cast):
     assert [claim.target.id for claim in taken] == [str(fine.id)]
 
 
+@pytest.mark.parametrize(
+    ("column", "text"), [("secret", "whsec_no base64"), ("headers", "{"), ("signing_key", "whsk_")]
+)
+def test_an_endpoint_whose_secret_is_none_stops_no_other(cast: Cast, column: str, text: str):
+    broken, fine = endpoint_with(cast.acme, 1), endpoint_with(cast.acme, 1)
+    with tenant_scope(cast.acme.id):
+        seal(broken, column, text)
+        broken.save()
+    taken = Claims().take(10, room=2)
+    assert [claim.target.id for claim in taken] == [str(fine.id)]
+
+
 def test_secrets_that_cannot_be_read_are_tried_once_for_each_change(cast: Cast, monkeypatch):
     tried = []
     monkeypatch.setattr(claiming, "keys_of", lambda endpoint: tried.append(endpoint.url) or keys_of(endpoint))
