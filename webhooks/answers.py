@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pycurl
 
+from webhooks.ladder import LONGEST_PATIENCE
 from webhooks.models import Attempt
 
 NUL, REPLACEMENT = "\x00", "\ufffd"
@@ -25,6 +26,8 @@ LONGEST_LINE, LONGEST_HEAD = 300, 4096
 SHORTEST_MASKED = 8
 # The longest value of such a header, each character as JSON may write it. It must be there whole to be found.
 LONGEST_MASKED = 2000 * len(r"\u002f")
+# Of headers that are told: a wish for patience that has more digits than libcurl counts.
+ENDLESS = re.compile(r"^retry-after: 0*[1-9]\d{17,}$", re.MULTILINE)
 # libcurl's codes of certificates that do not hold, among them its own authorities' file being unreadable.
 _UNTRUSTED = frozenset({pycurl.E_SSL_CACERT, pycurl.E_SSL_PEER_CERTIFICATE, pycurl.E_SSL_ISSUER_ERROR,
                         pycurl.E_SSL_INVALIDCERTSTATUS, pycurl.E_SSL_CACERT_BADFILE})  # fmt: skip
@@ -126,6 +129,11 @@ def _asterisks(found: re.Match[bytes]) -> bytes:
 def told(lines: list[bytes], own: tuple[str, ...] = ()) -> str:
     """What is kept of the headers of an answer, which begin where the announcements of it end."""
     return _told(masked(b"".join(lines)[: LONGEST_HEAD + LONGEST_MASKED], own)[:LONGEST_HEAD])
+
+
+def patience_asked(seconds: int, headers: str) -> float:
+    """The seconds of Retry-After by libcurl's count, which takes what is too long for it for none."""
+    return LONGEST_PATIENCE if not seconds and ENDLESS.search(headers) else seconds
 
 
 @lru_cache(maxsize=500)

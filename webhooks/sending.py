@@ -25,6 +25,7 @@ from webhooks.answers import (
     Call,
     judged,
     masked,
+    patience_asked,
     told,
     without_answer,
 )
@@ -337,13 +338,14 @@ def _answer(handle: _Handle, code: int) -> Answer:
     if handle.response:
         kept = masked(handle.response, call.own)[:RESPONSE_LENGTH]
         response = kept.decode(errors="replace").replace(NUL, REPLACEMENT)
-    retry_after = curl.getinfo(pycurl.RETRY_AFTER) if status and status >= REDIRECT else 0
+    headers = told(handle.lines, call.own)
+    retry_after = patience_asked(curl.getinfo(pycurl.RETRY_AFTER), headers) if status and status >= REDIRECT else 0
     answered = _milliseconds(curl, pycurl.STARTTRANSFER_TIME) if status else None
     milliseconds = round(curl.getinfo(pycurl.TOTAL_TIME) * 1000)
     # By place: naming each costs as much again as all that libcurl is asked here.
     return Answer(
-        call, outcome, status, milliseconds, detail, response, retry_after, told(handle.lines, call.own), connected,
-        secured, answered,
+        call, outcome, status, milliseconds, detail, response, retry_after, headers, connected, secured,
+        answered,
     )  # fmt: skip
 
 

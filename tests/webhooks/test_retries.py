@@ -113,6 +113,7 @@ def test_one_that_recovers_is_delivered_once_and_fails_no_more(webhooks, receive
         (503, "0", None), (503, "-600", None), (503, "soon", None), (503, "", None),
         (503, "Wed, 21 Oct 2015 07:28:00 GMT", None), (503, "x" * 300, None),
         (503, "86400", LONGEST), (503, "999999999", LONGEST), (503, "Fri, 31 Dec 9999 23:59:59 GMT", LONGEST),
+        (429, "9" * 18, LONGEST), (429, "9" * 19, LONGEST), (429, "9" * 200, LONGEST), (429, "0" * 30, None),
     ],
 )  # fmt: skip
 def test_retry_after_is_obeyed_as_far_as_it_makes_sense(webhooks, receiver, *, status, value, waited):
