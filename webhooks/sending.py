@@ -336,7 +336,7 @@ def _answer(handle: _Handle, code: int) -> Answer:
         connected, secured = _milliseconds(curl, pycurl.CONNECT_TIME), _milliseconds(curl, pycurl.APPCONNECT_TIME)
     response = ""
     if handle.response:
-        kept = masked(handle.response, call.own)[:RESPONSE_LENGTH]
+        kept = masked(bytes(handle.response), call.own)[:RESPONSE_LENGTH]
         response = kept.decode(errors="replace").replace(NUL, REPLACEMENT)
     headers = told(handle.lines, call.own)
     retry_after = patience_asked(curl.getinfo(pycurl.RETRY_AFTER), headers) if status and status >= REDIRECT else 0
