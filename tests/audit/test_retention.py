@@ -149,6 +149,21 @@ def test_whoever_may_call_the_function_cannot_drop_what_it_judges_to_be_kept(mon
     assert {name_of(OLD), name_of(NEXT)} < set(partitions())
 
 
+def test_a_month_before_our_era_is_not_taken_for_the_one_of_that_name(months: Cast):
+    with system_scope("test"), connection.cursor() as cursor:
+        before = AuditEvent.objects.count()
+        cursor.execute(
+            "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
+            "SELECT gen_random_uuid(), org_id, now(), sequence, digest, %s::timestamptz, '' FROM audit_seal "
+            "WHERE sequence = 3",
+            [f"{NEXT:%Y-%m-%d} 00:00:00+00 BC"],
+        )
+        with pytest.raises(DatabaseError, match="no partition of that month"), transaction.atomic():
+            cursor.execute("SELECT audit_drop_partition(%s::timestamptz)", [f"{OLD:%Y-%m-%d} 00:00:00+00 BC"])
+        assert AuditEvent.objects.count() == before
+    assert name_of(OLD) in partitions()
+
+
 def test_settings_alone_do_not_shorten_what_the_database_was_told(months: Cast):
     with override_settings(TENANTRY_INSTALLATION_AUDIT_DAYS=100):
         assert drop_expired() == "dropped 0"

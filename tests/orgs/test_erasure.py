@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -97,6 +98,20 @@ def test_whoever_writes_dates_past_the_services_does_not_shorten_the_grace_perio
     cast.acme.refresh_from_db()
     assert (cast.acme.status, cast.acme.erase_after, cast.acme.deleting_since) == ("active", None, None)
     default_storage.delete(name)
+
+
+def test_an_organization_does_not_take_over_the_grace_period_of_another_one(committed_cast: Cast):
+    """With the password of the runtime role: one that was deleted long ago is given its id."""
+    cast = committed_cast
+    end_grace_period(cast.globex)
+    before = rows_of(cast.acme)
+    rename = "UPDATE orgs_organization SET id = %s WHERE id = %s"
+    with system_scope("test"), pytest.raises(DatabaseError, match="not due"), transaction.atomic():
+        cursor = connection.cursor()
+        cursor.execute(rename, [uuid4(), cast.acme.id])
+        cursor.execute(rename, [cast.acme.id, cast.globex.id])
+        cursor.execute("SELECT audit_erase_organization(%s)", [cast.acme.id])
+    assert rows_of(cast.acme) == before
 
 
 def test_the_grace_period_begins_anew_with_each_deletion(deleting: Cast):
