@@ -38,6 +38,19 @@ def canonical(record: Sequence[Any]) -> bytes:
     return json.dumps(written(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def canonical_if_any(record: Sequence[Any]) -> bytes:
+    """Its canonical form; empty for what has none, which only SQL by hand can have written.
+
+    Such as a number of too many digits, or a time that Python has no word for, which is given as None.
+    """
+    if record[COLUMNS.index("created_at")] is None:
+        return b""
+    try:
+        return canonical(record)
+    except (ValueError, RecursionError):
+        return b""
+
+
 def written(record: Sequence[Any]) -> dict[str, Any]:
     """A record as REST shows it without what is not its own. `record` holds COLUMNS; its data may still be JSON."""
     (

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from audit.chain import first_digest, moment_text
@@ -85,7 +85,7 @@ def make_checkpoints() -> int:
     for organization_id in organizations:
         try:
             made += make_checkpoint(organization_id)[1]
-        except TenantryError:
+        except (DatabaseError, TenantryError):
             logger.exception("checkpoint could not be signed", organization_id=str(organization_id))
     return made
 

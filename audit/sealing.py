@@ -14,13 +14,14 @@ the old one.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.chain import COLUMNS, canonical, first_digest, next_digest
+from audit.chain import COLUMNS, canonical_if_any, first_digest, next_digest
 from audit.models import BLOCK, Sealer
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 
@@ -28,7 +29,9 @@ BATCH = 2000
 # One run ends by itself, so that the task can be stopped between two.
 LONGEST_RUN = 20.0
 # The row is written when something was sealed, and otherwise only this often.
-QUIET_SECONDS = 30.0
+QUIET = timedelta(seconds=30)
+# Nothing can follow that place, which only a link that was slipped in can have. verify_audit names the gap before it.
+LAST_PLACE = 2**63 - 1
 
 SNAPSHOT = """
 SELECT pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmax(snapshot)::text::bigint,
@@ -36,8 +39,12 @@ SELECT pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmax(snapshot)::tex
            || (SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_current_snapshot() AS snapshot
 """
+# Of a time that Python has no word for, NULL: no record of ours is from then.
+READ = ", ".join(f"e.{column}" for column in COLUMNS).replace(
+    "e.created_at", "CASE WHEN e.created_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.created_at END"
+)
 UNSEALED = f"""
-SELECT {", ".join(f"e.{column}" for column in COLUMNS)}, e.transaction_id
+SELECT {READ}, e.transaction_id
 FROM audit_event e
 WHERE NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.id = e.id)
 """  # noqa: S608 - column names of ours
@@ -104,17 +111,17 @@ def seal_batch(batch: int = BATCH) -> Batch:
             sealer.cluster, sealer.horizon, sealer.rescan_after = now.cluster, now.lowest, INSTALLATION_ID
         rows = _rows(sealer, now, batch)
         is_last = len(rows) < batch
-        if rows:
-            _link(rows)
-        moved = _advance(sealer, now, rows, is_last=is_last)
-        return Batch(len(rows), is_last=is_last and not moved)
+        linked = _link(rows) if rows else 0
+        moved = _advance(sealer, now, rows, linked=linked, is_last=is_last)
+        return Batch(linked, is_last=is_last and not moved)
 
 
 def _locked() -> Sealer | None:
     """The sealer's row, ours until the transaction ends; None while another process has it."""
     if not Sealer.objects.filter(id=1).exists():
         Sealer.objects.bulk_create([Sealer(cluster="", horizon=0)], ignore_conflicts=True)
-    return Sealer.objects.select_for_update(skip_locked=True).filter(id=1).first()
+    rows = Sealer.objects.select_for_update(skip_locked=True).filter(id=1)
+    return rows.defer("sealed_at").first()  # nobody knows which time somebody has written there
 
 
 def current_snapshot() -> Snapshot:
@@ -134,23 +141,25 @@ def _rows(sealer: Sealer, now: Snapshot, batch: int) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def _advance(sealer: Sealer, now: Snapshot, rows: list[tuple[Any, ...]], *, is_last: bool) -> bool:
+def _advance(sealer: Sealer, now: Snapshot, rows: list[tuple[Any, ...]], *, linked: int, is_last: bool) -> bool:
     """Notes how far the sealer has come. True when a reading of the whole ledger ended, after which others follow."""
     ended_rescan = False
     if sealer.rescan_after is None:
-        sealer.horizon = now.lowest if is_last else rows[-1][-1]
+        # Past a transaction only when nothing of it can ever be linked, so that it is not read for ever.
+        sealer.horizon = now.lowest if is_last else rows[-1][-1] + (0 if linked else 1)
     elif is_last:
         sealer.rescan_after, ended_rescan = None, True
     else:
         sealer.rescan_after = rows[-1][0]
-    quiet = (timezone.now() - sealer.sealed_at).total_seconds()
-    if rows or ended_rescan or not 0 <= quiet < QUIET_SECONDS:
-        sealer.save()
+    now_at = timezone.now()
+    lately = Sealer.objects.filter(sealed_at__range=(now_at - QUIET, now_at))
+    if rows or ended_rescan or not lately.exists():
+        sealer.save(update_fields=["cluster", "horizon", "rescan_after", "sealed_at"])
     return ended_rescan
 
 
-def _link(rows: Iterable[tuple[Any, ...]]) -> None:
-    """Appends records to their chains, in one statement."""
+def _link(rows: Iterable[tuple[Any, ...]]) -> int:
+    """Appends records to their chains, in one statement. Returns how many, without those of a chain that is full."""
     rows = list(rows)
     heads = {organization: (0, first_digest(organization)) for organization in {row[1] for row in rows}}
     records, organizations, places, digests = list[UUID](), list[UUID](), list[int](), list[bytes]()
@@ -160,7 +169,11 @@ def _link(rows: Iterable[tuple[Any, ...]]) -> None:
         heads.update({organization: (place, bytes(digest)) for organization, place, digest in cursor.fetchall()})
         for row in rows:
             place, before = heads[row[1]]
-            heads[row[1]] = place + 1, next_digest(before, canonical(row[: len(COLUMNS)]))
+            if place == LAST_PLACE:
+                continue
+            # A record without a canonical form gets a link all the same, which never fits it, so that it is named and
+            # keeps no other from its seal.
+            heads[row[1]] = place + 1, next_digest(before, canonical_if_any(row[: len(COLUMNS)]))
             records.append(row[0])
             organizations.append(row[1])
             places.append(heads[row[1]][0])
@@ -171,3 +184,4 @@ def _link(rows: Iterable[tuple[Any, ...]]) -> None:
         cursor.execute(INSERT, [timezone.now(), records, organizations, places, digests])
         if blocks_of:  # for the indexer (audit/indexing.py)
             cursor.execute(ADD_BLOCKS, [blocks_of, block_ends])
+    return len(records)

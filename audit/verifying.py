@@ -8,7 +8,7 @@ behind it whose records were of those months (they were sealed late) are named a
 digest before it: no other record may be gone. The log itself has a record of each such statement.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,11 @@ from uuid import UUID
 from django.db import connection
 
 from audit.beginnings import Beginning, Trust, read_beginning, recorded_as
-from audit.chain import COLUMNS, canonical, next_digest
+from audit.chain import canonical_if_any, next_digest
 from audit.checkpoints import Statement, UnknownKey, read_statement
 from audit.findings import Finding, Kind
 from audit.models import AuditCheckpoint, AuditSeal, Sealer, first_id_at
-from audit.sealing import current_snapshot
+from audit.sealing import READ, current_snapshot
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.scope import tenant_scope
@@ -29,12 +29,6 @@ BY_DEFAULT = Trust()
 PORTION = 2000
 # How many links behind a wrong one are looked at, to tell a moved record from a changed one.
 WINDOW = 1000
-CREATED_AT = COLUMNS.index("created_at")
-
-# Of a time that Python has no word for, NULL: no record of ours is from then.
-READ = ", ".join(f"e.{column}" for column in COLUMNS).replace(
-    "e.created_at", "CASE WHEN e.created_at BETWEEN '0001-01-02' AND '9999-12-30' THEN e.created_at END"
-)
 LINKS = f"""
 SELECT s.sequence, s.id, s.digest, e.id IS NOT NULL, {READ}
 FROM audit_seal s LEFT JOIN audit_event e ON e.id = s.id AND e.org_id = s.org_id
@@ -107,7 +101,7 @@ def verify(
     kept = kept or []
     with tenant_scope(organization_id):
         while True:
-            sealer = Sealer.objects.filter(id=1).first()
+            sealer = Sealer.objects.filter(id=1).defer("sealed_at").first()
             beginning, unproven = read_beginning(organization_id, trust)
             statements, doubtful, broken = _statements(kept, beginning, trust)
             links, finding = _walk(organization_id, beginning, statements, progress or (lambda _links: None))
@@ -146,7 +140,8 @@ def _statements(
     """
     found: dict[int, list[Statement]] = {}
     doubtful, broken = list[Statement | None](), None
-    for row in AuditCheckpoint.objects.order_by("sequence", "edition").iterator(chunk_size=PORTION):
+    rows = AuditCheckpoint.objects.order_by("sequence", "edition").defer("created_at", "sealed_at")
+    for row in rows.iterator(chunk_size=PORTION):
         try:
             statement = read_statement(row.statement, trust.keys)
         except UnknownKey:
@@ -181,7 +176,7 @@ def _statements(
 def _contradicting(beginning: Beginning, doubtful: list[Statement | None]) -> int:
     """How many say otherwise than the log."""
     read = [one for one in doubtful if one and one.sequence > beginning.sequence]
-    links = AuditSeal.objects.filter(sequence__in=[one.sequence for one in read])
+    links = AuditSeal.objects.filter(sequence__in=[one.sequence for one in read]).defer("created_at")
     there = {link.sequence: (bytes(link.digest), link.record_id) for link in links}
     return sum(there.get(one.sequence) != (one.digest, one.record) for one in read)
 
@@ -272,7 +267,7 @@ def _misfit(organization_id: UUID, link: Link, digest: bytes, previous: Link | N
 def _gap(organization_id: UUID, place: int, digest: bytes, following: Link) -> Finding:
     """Names the record of a missing link if it is still there."""
     for row in _rows(WITHOUT_LINK, [organization_id, 2**63 - 1, WINDOW]):
-        if following.content and following.fits(next_digest(digest, _content(row))):
+        if following.content and following.fits(next_digest(digest, canonical_if_any(row))):
             return Finding(Kind.REMOVED, place, public_id("evt", row[0]), "its link is gone")
     words = f"it is gone, and so is its link; behind it comes {following.record}"
     return Finding(Kind.REMOVED, place, "", words)
@@ -307,17 +302,7 @@ def _window(organization_id: UUID, after: int) -> list[Link]:
 
 def _link(row: tuple[Any, ...]) -> Link:
     sequence, record_id, digest, is_there, *record = row
-    return Link(sequence, record_id, bytes(digest), _content(record) if is_there else None)
-
-
-def _content(record: Sequence[Any]) -> bytes:
-    """Its canonical form; empty where somebody has written what has none, such as a number of too many digits."""
-    if record[CREATED_AT] is None:
-        return b""
-    try:
-        return canonical(record)
-    except ValueError:
-        return b""
+    return Link(sequence, record_id, bytes(digest), canonical_if_any(record) if is_there else None)
 
 
 def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:

@@ -11,12 +11,16 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from audit import tasks
 from audit.chain import COLUMNS, canonical, first_digest, next_digest
-from audit.models import AuditEvent, AuditSeal, Sealer
+from audit.checkpoints import make_checkpoints
+from audit.indexing import index_all
+from audit.models import BLOCK, AuditBlock, AuditCheckpoint, AuditEvent, AuditSeal, Sealer
 from audit.sealing import seal_all
 from audit.services import Target, record
+from audit.verifying import verify
 from config.kernel.principals import SYSTEM
 from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope, tenant_scope
 from keys.signing import published
@@ -203,6 +207,87 @@ def test_another_sealers_lock_is_left_alone(committed_cast: Cast):
         other.execute("SELECT 1 FROM audit_sealer FOR UPDATE")
         assert seal_all() == 0
     assert seal_everything() == 1
+
+
+SLIPPED_IN = """
+INSERT INTO audit_event (id, org_id, created_at, event, actor_kind, actor_id, actor_label, target_kind, target_id,
+    target_label, result, data, user_agent, request_id)
+VALUES (gen_random_uuid(), %s, {created_at}, 'key.created', 'user', '', '', '', '', '', 'done', {data}, '', '')
+"""
+LINK = "INSERT INTO audit_seal (id, org_id, created_at, sequence, digest) VALUES (gen_random_uuid(), %s, {}, {}, '')"
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        (SLIPPED_IN.format(created_at="'infinity'", data="'{}'"), "changed"),
+        (SLIPPED_IN.format(created_at="'0044-03-15 BC'", data="'{}'"), "changed"),
+        (SLIPPED_IN.format(created_at="now()", data="""('{"a": 1' || repeat('0', 5000) || '}')::jsonb"""), "changed"),
+        (SLIPPED_IN.format(created_at="now()", data="(repeat('[', 5000) || repeat(']', 5000))::jsonb"), "changed"),
+        # This one has a canonical form, but no words.
+        (SLIPPED_IN.format(created_at="now()", data="""('{"a": 1' || repeat('0', 400) || '}')::jsonb"""), None),
+        (LINK.format("now()", "9223372036854775807"), "removed"),
+    ],
+    ids=["time without end", "time before our era", "longest number", "deep data", "long number", "last place"],
+)
+def test_what_the_runtime_role_can_slip_in_is_named_and_keeps_no_other_log_from_its_seals(
+    committed_cast: Cast, statement: str, kind: str | None
+):
+    published()
+    write(committed_cast.acme.id)
+    seal_everything()
+    with tenant_scope(committed_cast.acme.id), connection.cursor() as cursor:
+        cursor.execute(statement, [committed_cast.acme.id])
+    for _ in range(2):
+        write(committed_cast.acme.id, 3)
+        write(committed_cast.globex.id, BLOCK)
+        deadline = time.monotonic() + 60
+        while verify(committed_cast.globex.id).waiting and time.monotonic() < deadline:
+            seal_all(batch=2)
+    assert_whole(committed_cast.globex.id)
+    found = verify(committed_cast.acme.id).finding
+    assert (found and found.kind) == kind
+    index_all()
+    make_checkpoints()
+    with tenant_scope(committed_cast.globex.id):
+        assert not AuditBlock.objects.filter(terms=None).exists()
+        assert AuditCheckpoint.objects.exists()
+
+
+def test_a_link_of_a_time_that_nobody_can_read_keeps_no_other_log_from_its_checkpoint(committed_cast: Cast):
+    cast = committed_cast
+    published()
+    seal_everything()
+    for organization in (cast.acme.id, INSTALLATION_ID):
+        with tenant_scope(organization), connection.cursor() as cursor:
+            cursor.execute(LINK.format("'infinity'", "1000"), [organization])
+    assert tasks.make_checkpoints() == "signed 1"
+    with tenant_scope(cast.globex.id):
+        assert AuditCheckpoint.objects.count() == 1
+
+
+def test_no_time_that_somebody_has_written_stops_the_sealer(committed_cast: Cast):
+    seal_everything()
+    with system_scope("test"), connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_sealer SET sealed_at = 'infinity'")
+    write(committed_cast.acme.id)
+    assert seal_everything() == 1
+    assert verify(committed_cast.acme.id).finding is None
+    assert Sealer.objects.get().sealed_at <= timezone.now()
+
+
+def test_a_block_that_is_there_already_does_not_stop_the_sealer(committed_cast: Cast):
+    organization = committed_cast.acme.id
+    seal_everything()
+    with tenant_scope(organization), transaction.atomic():
+        last = AuditEvent.objects.create(id=UUID(int=(1 << 128) - 1), event="project.restored").id
+        AuditBlock.objects.create(id=last, first_id=last, sequence=1, width=0, terms=[])
+    write(organization, BLOCK)
+    seal_everything()
+    assert_whole(organization)
+    with tenant_scope(organization):
+        block = AuditBlock.objects.get(id=last)
+        assert (block.sequence, block.terms) == (BLOCK, None)
 
 
 @pytest.mark.parametrize("damage", ["horizon ahead", "another cluster", "lost"])

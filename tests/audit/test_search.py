@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from audit import searching
 from audit.indexing import index_all, index_batch, rebuild
 from audit.models import BLOCK, AuditBlock, AuditEvent, Sealer
+from audit.sealing import seal_all
 from audit.searching import Criteria, search
 from audit.words import numbers_of, words_in
 from config.kernel.tenancy.models import new_id
@@ -24,6 +25,7 @@ from tests.audit.ledgers import BEGINNING, EVENTS, expected, fill, index_everyth
 from tests.audit.test_sealing import go, kill, seal_everything
 from tests.cast import Cast
 from tests.commands.test_operator_commands import ROOT, database_url
+from tests.commands.test_verify_audit import tamper
 
 INDEX_HALF = """
 import sys
@@ -218,6 +220,33 @@ def test_without_a_sealer_and_while_the_whole_log_is_read_again_everything_is_fo
             assert walked(criteria)[0] == wanted
         Sealer.objects.all().filter(id=1).update(horizon=1 << 60)
         assert walked(criteria)[0] == wanted
+
+
+def test_what_was_indexed_before_a_restore_on_another_server_is_not_read_one_by_one(committed_cast: Cast):
+    organization = committed_cast.acme.id
+    fill(organization, 2 * BLOCK)
+    index_everything()
+    # Where fewer transactions were counted than on the server that the dump is of.
+    tamper("UPDATE audit_event SET transaction_id = transaction_id + 4000000000")
+    tamper("UPDATE audit_sealer SET horizon = 5000000000, cluster = '1/2'")
+    criteria = Criteria(words=["old3"])
+
+    def unindexed_from() -> UUID:
+        with tenant_scope(organization), connection.cursor() as cursor:
+            assert walked(criteria)[0] == expected(criteria)
+            cursor.execute("SELECT audit_unindexed_from()")
+            return cursor.fetchone()[0]
+
+    assert unindexed_from() == UUID(int=0)
+    seal_everything()
+    tamper("UPDATE audit_sealer SET cluster = '1/2'")
+    assert unindexed_from() == UUID(int=0)
+    deadline = time.monotonic() + 60
+    while Sealer.objects.filter(cluster="1/2").exists() and time.monotonic() < deadline:
+        seal_all()
+    with tenant_scope(organization):
+        newest_block = AuditBlock.objects.order_by("-id").first().id
+    assert unindexed_from() > newest_block
 
 
 def test_a_killed_indexer_leaves_whole_blocks_and_the_next_goes_on(committed_cast: Cast):
