@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import DataError
+
 from audit import events
 from audit.chain import first_digest
 from audit.checkpoints import Statement, UnknownKey, read_statement, shape_of
@@ -56,7 +58,11 @@ class Beginning:
 def read_beginning(organization_id: UUID, trust: Trust) -> tuple[Beginning, Finding | None]:
     """Where the log of the organization in scope begins, and what is wrong if nobody who counts has signed that."""
     first = Beginning(0, first_digest(organization_id))
-    row = AuditBeginning.objects.newest()
+    try:
+        row = AuditBeginning.objects.newest()
+    except DataError:
+        words = "where the log begins is not what was signed: it says a time that no record can have"
+        return first, Finding(Kind.CHECKPOINT, None, "", words)
     if row is None:
         return first, None
 
@@ -110,9 +116,9 @@ def recorded_as(beginning: Beginning) -> tuple[int | None, Finding | None]:
         return None, None
     shape = beginning.shape
     recorded_at = None
-    rows = AuditEvent.objects.filter(event=events.AUDIT_LOG_SHORTENED.name).with_sequence().order_by("id")
-    for row in rows:
-        if row.sequence is None or row.data["before"] != shape["before"]:
+    rows = AuditEvent.objects.filter(event=events.AUDIT_LOG_SHORTENED.name).with_sequence().exclude(sequence=None)
+    for row in rows.order_by("id"):
+        if not isinstance(row.data, dict) or row.data.get("before") != shape["before"]:
             continue
         if row.data != shape:
             words = f"the record {row.public_id} says otherwise of where the log begins since a month was dropped"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import verifying
 from audit.chain import COLUMNS, canonical, next_digest
 from audit.checkpoints import make_checkpoints, signed_link, state_beginning
-from audit.models import AuditSeal, first_id_at
+from audit.models import AuditEvent, AuditSeal, first_id_at
 from config.kernel.identifiers import public_id
 from config.kernel.tenancy.scope import tenant_scope
 from keys.models import SigningKey
@@ -24,6 +24,7 @@ from tests.audit.months import (
     month_before,
     name_of,
 )
+from tests.audit.test_sealing import seal_everything
 from tests.cast import Cast
 from tests.commands.test_verify_audit import tamper, verified
 
@@ -146,6 +147,14 @@ def test_what_is_signed_of_a_dropped_record_passes_for_no_beginning(months: Cast
            months.acme.id)  # fmt: skip
     tamper("DELETE FROM audit_seal WHERE org_id = %s AND sequence < 11", months.acme.id)
     assert verified("acme")[0] is False
+
+
+@pytest.mark.parametrize("data", [{}, [], {"before": 1}], ids=str)
+def test_a_record_of_another_shape_keeps_no_log_from_being_verified(dropped: Cast, data: Any):
+    with tenant_scope(dropped.acme.id):
+        AuditEvent.objects.create(event="audit_log.shortened", data=data)
+    seal_everything()
+    assert verified("acme")[0]
 
 
 def test_a_beginning_whose_key_was_withdrawn_does_not_hold(months: Cast):

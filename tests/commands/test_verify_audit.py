@@ -364,3 +364,31 @@ def test_a_log_longer_than_one_portion_is_verified_whole(log: Log):
         assert finding() == ("changed", 11, log.name(11))
     finally:
         verifying.PORTION = portion
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        (
+            "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
+            "VALUES (gen_random_uuid(), %s, now(), 1, '', 'infinity', '')",
+            None,
+        ),
+        (
+            "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
+            "VALUES (gen_random_uuid(), %s, '0044-03-15 BC', 1, '', now(), '')",
+            None,
+        ),
+        (
+            "INSERT INTO audit_checkpoint (id, org_id, created_at, sequence, digest, sealed_at, statement) "
+            "VALUES (gen_random_uuid(), %s, 'infinity', 1, '', '20000-01-01', '')",
+            1,
+        ),
+    ],
+    ids=["beginning without end", "beginning before our era", "checkpoint"],
+)
+def test_a_statement_of_a_time_that_nobody_can_read_is_named(log: Log, statement: str, place: int | None):
+    """As the runtime role can write it."""
+    with tenant_scope(log.cast.acme.id), connection.cursor() as cursor:
+        cursor.execute(statement, [log.cast.acme.id])
+    assert finding() == ("checkpoint", place, "")
