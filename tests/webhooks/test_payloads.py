@@ -67,6 +67,20 @@ def test_a_payload_without_target_and_address_says_none_and_one_with_a_huge_numb
     assert found["data"] == {"number": 2**70, "text": '\n\\u0041"\u2028'}
 
 
+@pytest.mark.parametrize("moment", ["infinity", "0044-03-15 BC", "20000-01-01"])
+def test_a_record_of_a_time_that_nobody_can_read_keeps_no_other_back(cast: Cast, moment: str):
+    row, odd = noted(cast), new_id()
+    with tenant_scope(cast.acme.id), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_event (id, org_id, created_at, event, actor_kind, actor_id, actor_label, target_kind, "
+            "target_id, target_label, result, data, user_agent, request_id) "
+            "VALUES (%s, %s, %s, 'key.created', '', '', '', '', '', '', 'done', '{}', '', '')",
+            [odd, cast.acme.id, moment],
+        )
+        assert kept_payload(odd) is None
+    assert list(messages([odd, row.id])) == [str(row.id)]
+
+
 def test_nothing_is_told_of_records_of_others_or_of_none(cast: Cast):
     row = noted(cast)
     with tenant_scope(cast.globex.id):
