@@ -7,9 +7,10 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from audit.checkpoints import Statement, keys_in, read_statement, statements_in
+from audit.selectors import organizations_with_links
 from config.kernel.errors import Invalid
 from config.kernel.identifiers import public_id
-from config.kernel.tenancy.scope import INSTALLATION_ID
+from config.kernel.tenancy.scope import INSTALLATION_ID, system_scope
 from orgs.management.named import organization_named
 from orgs.models import Organization
 
@@ -39,14 +40,20 @@ def add_evidence(parser: CommandParser) -> None:
 
 
 def logs_named(reference: str | None) -> dict[UUID, str]:
-    """The names of the logs by organization: of the one named, or of all."""
+    """The names of the logs by organization: of the one named, or of all.
+
+    A log whose organization is not there has its id for a name: erasing takes the log along, so somebody removed the
+    organization, or gave it another id, past the program.
+    """
     if reference == INSTALLATION:
         return {INSTALLATION_ID: INSTALLATION}
     if reference:
         organization = organization_named(reference)
         return {organization.id: organization.slug}
-    names = dict(Organization.objects.order_by("id").values_list("id", "slug"))
-    return {INSTALLATION_ID: INSTALLATION, **names}
+    with system_scope("whose logs there are"):
+        found = organizations_with_links()
+    names = {INSTALLATION_ID: INSTALLATION, **dict(Organization.objects.order_by("id").values_list("id", "slug"))}
+    return names | {number: public_id("org", number) for number in found if number not in names}
 
 
 def kept_keys(files: Collection[Path]) -> dict[str, bytes] | None:

@@ -392,3 +392,17 @@ def test_a_statement_of_a_time_that_nobody_can_read_is_named(log: Log, statement
     with tenant_scope(log.cast.acme.id), connection.cursor() as cursor:
         cursor.execute(statement, [log.cast.acme.id])
     assert finding() == ("checkpoint", place, "")
+
+
+def test_a_log_whose_organization_was_removed_in_the_database_is_verified_and_named(log: Log):
+    number = log.cast.acme.id
+    tamper("UPDATE orgs_organization SET id = gen_random_uuid() WHERE id = %s", number)
+    words = io.StringIO()
+    call_command("verify_audit", stdout=io.StringIO(), stderr=words, no_color=True)
+    (told,) = [line for line in words.getvalue().splitlines() if "Its organization is not there" in line]
+    assert told.startswith(f"{public_id('org', number)}: {log.last} records hold")
+    tamper("UPDATE audit_event SET result = 'refused' WHERE id = %s", log.ids[2])
+    holds, answers, _ = verified()
+    assert not holds
+    assert answers[public_id("org", number)]["finding"]["record"] == log.name(2)
+    assert answers["acme"]["records"] == 0

@@ -19,6 +19,12 @@ from config.kernel.tenancy.scope import tenant_scope
 from orgs.management.audit_evidence import add_evidence, kept_checkpoints, kept_keys, logs_named
 from orgs.retention import audit_days
 
+# Of a log without an organization.
+LEFT = (
+    " Its organization is not there, though erasing one takes its log along: find out who removed it, or gave it another "
+    "id, in the database."
+)
+
 
 class Command(OperatorCommand):
     """Verify the audit log: name the first record that was changed, removed, inserted or moved."""
@@ -61,7 +67,9 @@ class Command(OperatorCommand):
     def _tell(self, reports: list[Report], names: dict[UUID, str], days: dict[UUID, int | None]) -> None:
         wrong = [report for report in reports if report.finding]
         for report in reports if not self.as_json else []:
-            self.stderr.write(f"{names[report.organization_id]}: {words_of(report, days.get(report.organization_id))}")
+            words = words_of(report, days.get(report.organization_id))
+            left = LEFT if report.organization_id not in days else ""
+            self.stderr.write(f"{names[report.organization_id]}: {words}{left}")
         whole = f"{len(reports)} logs hold." if not wrong else f"{len(wrong)} of {len(reports)} logs do not hold."
         rows = [
             {
