@@ -26,6 +26,7 @@ load = json.JSONDecoder(object_pairs_hook=once).decode
 
 
 def lines(folder):
+    csv.field_size_limit(2**31 - 1)
     jsonl, table = folder / "records.jsonl", folder / "records.csv"
     require(jsonl.exists() != table.exists(), "Leave one file of records beside this program: the one it came with.")
     yield from map(load, jsonl.open(encoding="utf-8") if jsonl.exists() else [])
@@ -50,9 +51,9 @@ def verify(folder, kept):
     given = [one for name in kept for file in [load(Path(name).read_text("utf-8"))] for one in file.get("data", [file])]
     keys = {key.key_id: key for one in [keys, *given] if "keys" in one for key in jwt.PyJWKSet.from_dict(one).keys}
     statements = [signed(one["statement"], keys) for one in [*own, *given] if "keys" not in one]
-    organization, first = manifest["organization"], manifest["range"]["first"]
-    require({one["organization"] for one in statements} == {organization}, f"A checkpoint is not of {organization}.")
-    said = [(0, sha256(organization.encode()).hexdigest()), *((one["sequence"], one["digest"]) for one in statements)]
+    whose, first = manifest["organization"], manifest["range"]["first"]
+    require({one["organization"] for one in statements} == {whose}, f"A checkpoint is not of {whose}.")
+    said = [(0, sha256(whose.encode()).hexdigest()), *((one["sequence"], one["digest"]) for one in statements)]
     place, digest = first - 1, bytes.fromhex(manifest["range"]["digest_before"])
     before = {other for sequence, other in said if sequence == place}
     require(before <= {digest.hex()}, f"What lies before number {first} is not what was sealed.")
@@ -65,8 +66,7 @@ def verify(folder, kept):
         there = {other for sequence, other in said if sequence == place}
         require(there <= {sealed}, f"A checkpoint says otherwise of number {place}: all before it was written anew.")
     words = f"This export ends at number {place}, but a checkpoint says that the log went on to number {max(said)[0]}."
-    require(max(said)[0] == place, words)
-    return f"Numbers {first} to {place} of {organization} are as they were sealed."
+    return require(max(said)[0] == place, words) and f"Numbers {first} to {place} of {whose} are as they were sealed."
 
 
 print(verify(Path(sys.argv[1] if len(sys.argv) > 1 else "."), sys.argv[2:]))

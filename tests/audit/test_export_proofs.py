@@ -16,12 +16,15 @@ from django.utils import timezone
 from audit.checkpoints import signed_link
 from audit.models import AuditEvent, AuditSeal, moment_of
 from audit.services import Target, record
+from config.kernel.identifiers import public_id
 from config.kernel.principals import SYSTEM
+from config.kernel.tenancy.models import new_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 from keys import signing
 from keys.models import SigningKey
 from keys.services.signing_keys import rotate_signing_key
-from projects.events import PROJECT_RESTORED
+from projects.events import DOMAINS_FORGOTTEN, PROJECT_RESTORED
+from projects.services.domains import MOST_SEEN
 from tests.audit.archives import lines_of, made, script, spoil, unpacked
 from tests.cast import Cast
 
@@ -41,6 +44,15 @@ def test_a_whole_export_proves_itself_where_no_server_is(log: Cast, tmp_path: Pa
     assert f"Numbers 1 to {export.rows_done} of {log.acme.public_id} are as they were sealed." in ended.stdout
     assert export.rows_done == export.rows_total > 13
     assert log.globex.public_id not in "".join(file.read_text() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_record_that_tells_of_a_thousand_hosts_proves_itself_too(log: Cast, tmp_path: Path, kind: str):
+    hosts = [f"{number:0249}.com" for number in range(MOST_SEEN)]
+    with tenant_scope(log.acme.id), transaction.atomic():
+        record(DOMAINS_FORGOTTEN, actor=SYSTEM, data={"project": public_id("prj", new_id()), "hosts": hosts})
+    ended = script(unpacked(made(log, kind), tmp_path))
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def drop(lines: list[dict[str, Any]]) -> None:
