@@ -58,13 +58,14 @@ class Beginning:
 def read_beginning(organization_id: UUID, trust: Trust) -> tuple[Beginning, Finding | None]:
     """Where the log of the organization in scope begins, and what is wrong if nobody who counts has signed that."""
     first = Beginning(0, first_digest(organization_id))
+    row = unreadable = None
     try:
         row = AuditBeginning.objects.newest()
     except DataError:
         words = "where the log begins is not what was signed: it says a time that no record can have"
-        return first, Finding(Kind.CHECKPOINT, None, "", words)
+        unreadable = Finding(Kind.CHECKPOINT, None, "", words)
     if row is None:
-        return first, None
+        return first, unreadable
 
     def wrong(words: str) -> Finding:
         return Finding(Kind.CHECKPOINT, row.sequence, "", f"that the log begins behind number {row.sequence} {words}")

@@ -99,7 +99,7 @@ def content_of(organization_id: UUID, records: Sequence[tuple[Any, ...]]) -> tup
 
 
 def _read(data: str) -> Any:
-    """None for what nobody can read, which only SQL by hand can have written: its block is to be written all the same."""
+    """None for what nobody can read, which only SQL by hand can have written, so its block is made all the same."""
     try:
         return orjson.loads(data)
     except ValueError:

@@ -48,7 +48,7 @@ BEGIN
     WHERE b.org_id = organization AND b.terms IS NULL ORDER BY b.first_id LIMIT 1;
     RETURN LEAST(lowest, found_id);
 END $$;
-"""
+"""  # noqa: S608 - made of constants
 ADD_BLOCKS = """
 CREATE OR REPLACE FUNCTION audit_add_blocks(organizations uuid[], places bigint[]) RETURNS void LANGUAGE sql
 SET search_path = public, pg_temp AS $$

@@ -366,24 +366,22 @@ def test_a_log_longer_than_one_portion_is_verified_whole(log: Log):
         verifying.PORTION = portion
 
 
+BEGINNING = (
+    "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
+    "VALUES (gen_random_uuid(), %s, {}, 1, '', {}, '')"
+)
+CHECKPOINT = (
+    "INSERT INTO audit_checkpoint (id, org_id, created_at, sequence, digest, sealed_at, statement) "
+    "VALUES (gen_random_uuid(), %s, {}, 1, '', {}, '')"
+)
+
+
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        (
-            "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
-            "VALUES (gen_random_uuid(), %s, now(), 1, '', 'infinity', '')",
-            None,
-        ),
-        (
-            "INSERT INTO audit_beginning (id, org_id, created_at, sequence, digest, dropped_before, statement) "
-            "VALUES (gen_random_uuid(), %s, '0044-03-15 BC', 1, '', now(), '')",
-            None,
-        ),
-        (
-            "INSERT INTO audit_checkpoint (id, org_id, created_at, sequence, digest, sealed_at, statement) "
-            "VALUES (gen_random_uuid(), %s, 'infinity', 1, '', '20000-01-01', '')",
-            1,
-        ),
+        (BEGINNING.format("now()", "'infinity'"), None),
+        (BEGINNING.format("'0044-03-15 BC'", "now()"), None),
+        (CHECKPOINT.format("'infinity'", "'20000-01-01'"), 1),
     ],
     ids=["beginning without end", "beginning before our era", "checkpoint"],
 )

@@ -21,8 +21,8 @@ from orgs.retention import audit_days
 
 # Of a log without an organization.
 LEFT = (
-    " Its organization is not there, though erasing one takes its log along: find out who removed it, or gave it another "
-    "id, in the database."
+    " Its organization is not there, though erasing one takes its log along: find out who removed it, or gave it "
+    "another id, in the database."
 )
 
 
