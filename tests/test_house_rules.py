@@ -72,6 +72,7 @@ SYSTEM_SCOPES = {
     ("sso/selectors.py", "the connections by which a person gets in"),
     ("sso/selectors.py", "whose e-mail domain it is"),
     ("orgs/exporting.py", "data exports that stand still"),
+    ("orgs/management/audit_evidence.py", "whose logs there are"),
     ("orgs/tidying.py", "forget old idempotency keys"),
     ("projects/mail.py", "usage warnings to mail"),
     ("sso/access.py", "connection by its address"),
