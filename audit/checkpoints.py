@@ -20,21 +20,16 @@ from django.utils.module_loading import import_string
 
 from audit.chain import first_digest, moment_text
 from audit.models import AuditBeginning, AuditCheckpoint, AuditSeal
+from audit.selectors import CHAINS
 from config.kernel.errors import AuthFailure, Invalid, TenantryError
 from config.kernel.identifiers import parse_public_id, public_id
 from config.kernel.tenancy.scope import system_scope, tenant_scope
 
 logger = structlog.get_logger()
 
-# Whose last link has no checkpoint, or none since a key was withdrawn: some looks into indexes for each organization,
-# however long the chains are.
-ORGANIZATIONS = """
-WITH RECURSIVE chain (org_id) AS (
-    (SELECT org_id FROM audit_seal ORDER BY org_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT s.org_id FROM audit_seal s WHERE s.org_id > chain.org_id ORDER BY s.org_id LIMIT 1)
-    FROM chain WHERE chain.org_id IS NOT NULL
-)
+# Whose last link has no checkpoint, or none since a key was withdrawn: some looks into indexes for each organization.
+ORGANIZATIONS = f"""
+{CHAINS}
 SELECT head.org_id FROM chain CROSS JOIN LATERAL (
     SELECT s.org_id, s.sequence FROM audit_seal s WHERE s.org_id = chain.org_id ORDER BY s.sequence DESC LIMIT 1
 ) AS head
@@ -42,7 +37,7 @@ WHERE NOT EXISTS (
     SELECT 1 FROM audit_checkpoint c
     WHERE c.org_id = head.org_id AND c.sequence = head.sequence AND c.created_at >= COALESCE(%s, c.created_at)
 )
-"""
+"""  # noqa: S608 - made of constants
 
 
 class UnknownKey(Invalid):

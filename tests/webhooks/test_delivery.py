@@ -97,6 +97,16 @@ def test_a_number_arrives_as_it_was_recorded_and_as_rest_shows_it(api, cast: Cas
     assert shown["payload"] == request.body.decode()
 
 
+def work(run: Delivering, until: Callable[[], bool]) -> float:
+    """As a worker does, until it holds; how many seconds that took."""
+    start = time.monotonic()
+    while not until():
+        assert time.monotonic() < start + 60
+        run.desk.turn()
+        run.send(0.01)
+    return time.monotonic() - start
+
+
 def test_one_that_was_quick_and_hangs_now_holds_the_others_up_for_a_second_only(webhooks, start):
     """Whatever it has on its way keeps its connections until its time is over, 15 seconds later."""
     hanging, fine = start(), start()
@@ -104,20 +114,10 @@ def test_one_that_was_quick_and_hangs_now_holds_the_others_up_for_a_second_only(
     other = webhooks.endpoint(fine.url("slow/0.05"))
     webhooks.happen(400, event=PROJECT_ARCHIVED)
     run = Delivering(20)
-    began = time.monotonic()
-
-    def work(until: Callable[[], bool]) -> float:
-        start = time.monotonic()
-        while not until():
-            assert time.monotonic() < began + 60
-            run.desk.turn()
-            run.send(0.01)
-        return time.monotonic() - start
-
     try:
-        work(lambda: len(hanging.requests) >= 315)
+        work(run, lambda: len(hanging.requests) >= 315)
         webhooks.happen(200)
-        took = work(lambda: len(fine.requests) >= 200)
+        took = work(run, lambda: len(fine.requests) >= 200)
     finally:
         run.sender.close()
     assert took < 5
@@ -132,19 +132,10 @@ def test_many_endpoints_that_never_answer_hold_the_others_up_for_a_second_only(w
     other = webhooks.endpoint(fine.url("fine"))
     webhooks.happen(5, event=PROJECT_ARCHIVED)
     run = Delivering(10)
-
-    def work(until: Callable[[], bool]) -> float:
-        start = time.monotonic()
-        while not until():
-            assert time.monotonic() < start + 30
-            run.desk.turn()
-            run.send(0.01)
-        return time.monotonic() - start
-
     try:
-        work(lambda: len(hanging.requests) >= 9)
+        work(run, lambda: len(hanging.requests) >= 9)
         webhooks.happen(20)
-        took = work(lambda: len(webhooks.attempts(other)) == 20)
+        took = work(run, lambda: len(webhooks.attempts(other)) == 20)
     finally:
         run.sender.close()
     assert took < 5
