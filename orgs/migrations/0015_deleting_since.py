@@ -1,8 +1,8 @@
 """Since when an organization is being deleted, as the database saw it: from then on the grace period is counted.
 
 The runtime roles may write `status` and `erase_after`. If these alone decided, whoever holds such a role's password
-could have an organization's ledger erased at once. A trigger sets `deleting_since`, whoever writes the row, and
-`orgs_grace_days` is made anew by every migrate from the settings (orgs/retention.py).
+could have an organization's ledger erased at once. A trigger sets `deleting_since`, whoever writes the row, also when
+the row is given another id; and every migrate makes `orgs_grace_days` anew from the settings (orgs/retention.py).
 """
 
 from django.db import migrations, models
@@ -17,7 +17,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.deleting_since := CASE
         WHEN NEW.status <> 'deleting' THEN NULL
-        WHEN TG_OP = 'UPDATE' AND OLD.status = 'deleting' THEN OLD.deleting_since
+        WHEN TG_OP = 'UPDATE' AND OLD.status = 'deleting' AND NEW.id = OLD.id THEN OLD.deleting_since
         ELSE now()
     END;
     RETURN NEW;
